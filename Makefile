@@ -1,0 +1,45 @@
+# Every command sets up what it needs: .venv with the locked dependencies and the package itself.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test check format lock test-clients bench-latency clean
+
+demo: $(STAMP)  ## see the main job done
+	@$(BIN)/python -m bench.demo
+
+test: $(STAMP)  ## run every test
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)  ## formatting, lint, strict types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(STAMP)  ## rewrite the files as ruff wants them
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+test-clients: $(STAMP)  ## drive the hub with real clients and servers, installed from npm and PyPI
+	@$(BIN)/python -m tests.clients
+
+bench-latency: $(STAMP)  ## latency and start-up beside a bare forwarding hop; writes bench/results/latency.json
+	@$(BIN)/python -m bench.latency
+
+lock: $(STAMP)  ## pin the newest versions that pyproject.toml admits
+	@$(BIN)/pip install -q uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --group dev \
+		--no-emit-index-url --custom-compile-command "make lock" --upgrade -o requirements.lock pyproject.toml
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "mcp_hub needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+clean:  ## remove .venv and every cache
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,168 @@
+"""The single path of a tool call: look up, bind the arguments, validate, call, convert."""
+
+import ast
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jsonschema import SchemaError, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft202012Validator, validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from mcp_hub.errors import CallerError, ToolError, nearest
+from mcp_hub.hub import results, stubs
+from mcp_hub.hub.catalog import Catalog, Tool
+from mcp_hub.hub.downstream import Downstreams
+from mcp_hub.hub.session import Progress
+from mcp_hub.hub.stubs import one_line
+
+PROBLEMS = 5
+"""Problems with one call's arguments that are told at once."""
+
+
+class Calls:
+    """Makes the calls of programs. `catalog` answers the catalog as it is now."""
+
+    def __init__(self, catalog: Callable[[], Catalog], downstreams: Downstreams) -> None:
+        self._catalog = catalog
+        self._downstreams = downstreams
+        self._validators: dict[int, tuple[Tool, Validator | None]] = {}
+
+    async def call(
+        self,
+        server: str,
+        tool: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        on_progress: Progress | None = None,
+    ) -> Any:
+        """One call, from a program's names and arguments to a value.
+
+        Raises CallerError for names and arguments, DownstreamError for the server, ToolError for the tool.
+        """
+        found = self._catalog().server(server)
+        record = found.tool(tool)
+        arguments = bind(record, args, kwargs)
+        self._validate(record, arguments)
+        result = await self._downstreams.call(found.key, record.wire_name, arguments, on_progress)
+        if result.is_error:
+            raise ToolError(record.server, record.name, results.error_text(result))
+        return results.to_value(result)
+
+    def _validate(self, tool: Tool, arguments: dict[str, Any]) -> None:
+        known = self._validators.get(id(tool))
+        if known is None or known[0] is not tool:
+            known = self._validators[id(tool)] = (tool, _validator(tool))
+        validator = known[1]
+        if validator is None:
+            return
+        try:
+            found = sorted(validator.iter_errors(arguments), key=lambda error: list(map(str, error.path)))
+        except Unresolvable:
+            return  # the server's schema refers to what isn't in it; the server checks for itself
+        if found:
+            raise CallerError(_told(tool, [_problem(error, tool) for error in found]))
+
+
+def bind(tool: Tool, args: list[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """A program's arguments -> the server's: positional ones in the signature's order, names as it spells them.
+
+    None for an optional parameter that takes no null means that it isn't given. Raises CallerError.
+    """
+    parameters = tool.parameters
+    if len(args) > len(parameters):
+        raise CallerError(_told(tool, [f"it takes {len(parameters)} arguments, {len(args)} were given"]))
+    given: dict[str, Any] = {}
+    for parameter, value in zip(parameters, args, strict=False):
+        given[parameter.wire_name] = value
+    by_name = {parameter.name: parameter for parameter in parameters}
+    by_wire_name = {parameter.wire_name: parameter for parameter in parameters}
+    problems = []
+    for name, value in kwargs.items():
+        found = by_name.get(name) or by_wire_name.get(name)
+        if found is None:
+            if _takes_more(tool):
+                given[name] = value
+                continue
+            near = nearest(name, by_name, count=1)
+            problems.append(f"no parameter {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+        elif found.wire_name in given:
+            problems.append(f"argument {name!r} is given twice")
+        else:
+            given[found.wire_name] = value
+    if problems:
+        raise CallerError(_told(tool, problems))
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None
+        or name not in by_wire_name
+        or _takes_none(by_wire_name[name].schema, tool)
+        or by_wire_name[name].required
+    }
+
+
+def _takes_more(tool: Tool) -> bool:
+    schema = tool.input_schema
+    more = schema.get("additionalProperties")
+    return bool(more) or "patternProperties" in schema or (not tool.parameters and more is not False)
+
+
+def _takes_none(schema: Mapping[str, Any], tool: Tool) -> bool:
+    written = stubs.type_of(schema, tool.input_schema)
+    return written == "Any" or "None" in written
+
+
+def _validator(tool: Tool) -> Validator | None:
+    schema = dict(tool.input_schema)
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(schema)
+    except (SchemaError, RecursionError):
+        return None  # no valid JSON Schema: the server checks for itself
+    # An empty registry: a `$ref` to elsewhere is never fetched.
+    return kind(schema, registry=Registry())
+
+
+def _problem(error: ValidationError, tool: Tool) -> str:
+    names = {parameter.wire_name: parameter.name for parameter in tool.parameters}
+    path = list(error.absolute_path)
+    place = "".join(f"[{json.dumps(part)}]" for part in path[1:])
+    where = f"argument {names.get(str(path[0]), str(path[0]))}{place}: " if path else ""
+    got = _shown(error.instance)
+    match error.validator:
+        case "required":
+            missing = str(ast.literal_eval(error.message.removesuffix(" is a required property")))
+            return f"{where}{'field' if path else 'argument'} {names.get(missing, missing)!r} is missing"
+        case "type":
+            return f"{where}expected {stubs.type_of({'type': error.validator_value}, {})}, got {got}"
+        case "enum":
+            values = ", ".join(json.dumps(value) for value in _listed(error.validator_value)[:30])
+            return f"{where}expected one of {values}; got {got}"
+        case "anyOf" | "oneOf":
+            expected = stubs.type_of({error.validator: error.validator_value}, tool.input_schema)
+            return f"{where}expected {expected}, got {got}"
+        case _:
+            return f"{where}{one_line(error.message, 200)}"
+
+
+def _listed(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else []
+
+
+def _shown(value: Any) -> str:
+    kinds = {"str": "text", "dict": "an object", "list": "a list", "NoneType": "None"}
+    kind = kinds.get(type(value).__name__, type(value).__name__)
+    if value is None:
+        return kind
+    return f"{kind} {one_line(json.dumps(value, ensure_ascii=False), 60)}"
+
+
+def _told(tool: Tool, problems: list[str]) -> str:
+    more = f" (and {len(problems) - PROBLEMS} more)" if len(problems) > PROBLEMS else ""
+    return (
+        f"{tool.server}.{tool.name} was not called: {'; '.join(problems[:PROBLEMS])}{more}. "
+        f"It is: {stubs.signature(tool)}"
+    )

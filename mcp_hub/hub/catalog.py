@@ -1,0 +1,227 @@
+"""What there is to call: tools as records, names that a program can write, the nearest ones for those it can't.
+
+Pure. A server's list comes in as the server gave it; a `Catalog` is a snapshot that never changes.
+"""
+
+import keyword
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from mcp_hub.config import ServerSettings
+from mcp_hub.errors import CallerError
+
+Schema = Mapping[str, Any]
+
+STARLARK_KEYWORDS = frozenset({"load", *keyword.kwlist})
+"""Python's are nearly Starlark's, reserved words included; a program is read by Python's parser too."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter: how a program writes it, how the server spells it."""
+
+    name: str
+    wire_name: str
+    schema: Schema
+    required: bool
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool of one server: how a program writes it, how the server spells it, what it takes and gives."""
+
+    server: str
+    name: str
+    wire_name: str
+    description: str
+    input_schema: Schema
+    output_schema: Schema | None
+    annotations: Mapping[str, Any]
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Required ones first, each group in the server's order."""
+        properties = self.input_schema.get("properties")
+        if not isinstance(properties, Mapping):
+            return ()
+        required = self.input_schema.get("required")
+        needed = set(required) if isinstance(required, list) else set()
+        names = spellings(properties)
+        listed = [
+            Parameter(names[wire], wire, schema if isinstance(schema, Mapping) else {}, wire in needed)
+            for wire, schema in properties.items()
+        ]
+        return tuple(sorted(listed, key=lambda parameter: not parameter.required))
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server as programs know it."""
+
+    name: str
+    """The name in programs, an identifier."""
+    key: str
+    """The name in servers.toml."""
+    description: str
+    tools: Mapping[str, Tool]
+
+    def tool(self, name: str) -> Tool:
+        """The tool by its name in programs or by the server's own. Raises CallerError with the nearest."""
+        found = self.tools.get(name)
+        if found is None:
+            found = next((tool for tool in self.tools.values() if tool.wire_name == name), None)
+        if found is None:
+            raise CallerError.unknown(
+                f"tool in {self.name}",
+                name,
+                self.tools,
+                f"readToolFile('servers/{self.name}.pyi') lists all.",
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every server with its tools, by the names that programs use."""
+
+    servers: Mapping[str, Server]
+
+    def server(self, name: str) -> Server:
+        """The server by its name in programs or in servers.toml, in any case. Raises CallerError."""
+        folded = identifier(name).lower()
+        for server in self.servers.values():
+            if server.name.lower() == folded:
+                return server
+        known = ", ".join(self.servers) or "none"
+        raise CallerError.unknown("server", name, self.servers, f"Servers: {known}.")
+
+    def tools(self) -> Iterable[Tool]:
+        """All tools, in the order of the servers."""
+        for server in self.servers.values():
+            yield from server.tools.values()
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a server's list differs from the one before."""
+
+    added: list[str]
+    removed: list[str]
+    altered: list[str]
+
+    def __str__(self) -> str:
+        parts = (("added", self.added), ("removed", self.removed), ("altered", self.altered))
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+
+
+class LiveCatalog:
+    """The catalog as it is now: each server's latest list, and the snapshot made of them."""
+
+    def __init__(self, servers: Mapping[str, ServerSettings]) -> None:
+        self._settings = dict(servers)
+        self._servers: dict[str, Server] = {}
+        self._snapshot = Catalog({})
+
+    @property
+    def snapshot(self) -> Catalog:
+        """Every server that has been seen, in the order of the configuration."""
+        return self._snapshot
+
+    def knows(self, key: str) -> bool:
+        """Whether a list of this server has been seen, now or by an earlier hub."""
+        return key in self._servers
+
+    def put(self, key: str, listed: Sequence[Mapping[str, Any]]) -> Change | None:
+        """Take over a server's list; what changed, or None when it is the same as before."""
+        settings = self._settings[key]
+        before = self._servers.get(key)
+        server = build_server(
+            key, settings.description or "", listed, allow=settings.tools.allow, deny=settings.tools.deny
+        )
+        if before == server:
+            return None
+        self._servers[key] = server
+        ordered = (self._servers[name] for name in self._settings if name in self._servers)
+        self._snapshot = Catalog({each.name: each for each in ordered})
+        old = before.tools if before is not None else {}
+        return Change(
+            added=sorted(set(server.tools) - set(old)),
+            removed=sorted(set(old) - set(server.tools)),
+            altered=sorted(name for name, tool in server.tools.items() if name in old and old[name] != tool),
+        )
+
+
+def build_server(
+    key: str,
+    description: str,
+    listed: Sequence[Mapping[str, Any]],
+    *,
+    allow: Sequence[str] = ("*",),
+    deny: Sequence[str] = (),
+) -> Server:
+    """A server's own list (MCP Tool objects as JSON) -> the server as programs know it.
+
+    The order and the spellings depend on the names alone, so the same tools give the same server however the
+    list was ordered. Of two tools with one name, the first counts.
+    """
+    by_name: dict[str, Mapping[str, Any]] = {}
+    for raw in listed:
+        by_name.setdefault(str(raw["name"]), raw)
+    kept = sorted(
+        name
+        for name in by_name
+        if any(fnmatchcase(name, glob) for glob in allow) and not any(fnmatchcase(name, glob) for glob in deny)
+    )
+    name = identifier(key)
+    names = spellings(kept)
+    tools = {}
+    for wire in kept:
+        raw = by_name[wire]
+        schema = raw.get("inputSchema")
+        output = raw.get("outputSchema")
+        annotations = raw.get("annotations")
+        tools[names[wire]] = Tool(
+            server=name,
+            name=names[wire],
+            wire_name=wire,
+            description=str(raw.get("description") or raw.get("title") or ""),
+            input_schema=schema if isinstance(schema, Mapping) else {},
+            output_schema=output if isinstance(output, Mapping) else None,
+            annotations=annotations if isinstance(annotations, Mapping) else {},
+        )
+    return Server(name, key, description, tools)
+
+
+def identifier(name: str) -> str:
+    """`name` as a program can write it: ASCII letters, digits and `_`, no leading digit, no keyword."""
+    spelled = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    if not spelled.strip("_"):
+        spelled = f"unnamed_{len(name)}" if spelled else "unnamed"
+    if spelled[0].isdigit():
+        spelled = f"_{spelled}"
+    return f"{spelled}_" if spelled in STARLARK_KEYWORDS else spelled
+
+
+def spellings(names: Iterable[str]) -> dict[str, str]:
+    """Each name's spelling in programs, all different, whatever order the names come in.
+
+    A name that can be written as it is keeps its spelling; of those that collide, later ones in alphabetical
+    order get `_2`, `_3` and so on.
+    """
+    ordered = sorted(set(names))
+    taken = {name for name in ordered if identifier(name) == name}
+    spelled = {name: name for name in taken}
+    for name in ordered:
+        if name in spelled:
+            continue
+        wanted = identifier(name)
+        candidate, number = wanted, 2
+        while candidate in taken:
+            candidate, number = f"{wanted}_{number}", number + 1
+        taken.add(candidate)
+        spelled[name] = candidate
+    return spelled

@@ -1,0 +1,206 @@
+"""Starts the servers' processes and ends them: groups of their own, a chosen environment, a log, a guardian.
+
+Above is `downstream`, which speaks to a child; below are the OS and `guardian`.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from mcp_hub.config import ServerSettings
+from mcp_hub.errors import DownstreamError
+from mcp_hub.hub import guardian
+
+PASSED_ALWAYS = ("PATH", "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+"""What any program needs of the hub's environment: issue 1's PATH, HOME and locale, with time zone and TMPDIR."""
+
+STDIN_GRACE = 2.0
+"""Seconds a child gets to exit after its stdin has ended (MCP 2025-11-25, lifecycle, shutdown)."""
+TERMINATE_GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
+KILL_GRACE = 1.0
+"""Seconds for the OS to report a killed child; only a child stuck in the kernel runs this out."""
+EXIT_POLL = 0.01
+
+LOG_BYTES = 1_000_000
+"""A log that has grown beyond this is set aside as NAME.log.1 when its server starts."""
+
+LOG_TAIL_BYTES = 4096
+LAST_WORDS_CHARACTERS = 200
+
+
+@dataclass
+class Child:
+    """One running server process and the parent's ends of its stdin and stdout."""
+
+    process: "subprocess.Popen[bytes]"
+    stdin: socket.socket
+    stdout: socket.socket
+    log: Path
+    secrets: tuple[str, ...]
+
+    async def exited(self) -> int:
+        """Wait for the process to end; its exit status, negative for a signal."""
+        if hasattr(os, "pidfd_open"):
+            with contextlib.suppress(ProcessLookupError):
+                fd = os.pidfd_open(self.process.pid)
+                try:
+                    await anyio.wait_readable(fd)
+                finally:
+                    os.close(fd)
+        while (status := self.process.poll()) is None:
+            await anyio.sleep(EXIT_POLL)
+        return status
+
+    def last_words(self) -> str:
+        """The last line on stderr, without the secrets that the child was given; "" when there is none."""
+        with self.log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - LOG_TAIL_BYTES))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+        last = next((line for line in reversed(lines) if line and not line.startswith("---")), "")
+        for secret in self.secrets:
+            last = last.replace(secret, "***")
+        return last[:LAST_WORDS_CHARACTERS]
+
+
+class Children:
+    """Every child of this hub. An async context manager is made for each by `start`."""
+
+    def __init__(self, log_folder: Path, environ: Mapping[str, str]) -> None:
+        self._log_folder = log_folder
+        self._environ = environ
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._starting_guardian = anyio.Lock()
+
+    @asynccontextmanager
+    async def start(self, name: str, settings: ServerSettings) -> AsyncIterator[Child]:
+        """Start the command; on the way out end it and everything in its process group.
+
+        Raises DownstreamError when it can't be started.
+        """
+        async with self._starting_guardian:
+            if self._guardian is None:
+                self._guardian = await anyio.to_thread.run_sync(_start_guardian)
+        with anyio.CancelScope(shield=True):  # a child that is being started must not be forgotten
+            child = await anyio.to_thread.run_sync(self._spawn, name, settings)
+        self._tell_guardian("+", child.process.pid)
+        try:
+            yield child
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _end(child)
+                self._tell_guardian("-", child.process.pid)
+
+    async def aclose(self) -> None:
+        """Let the guardian go; all children have ended by now, so it ends at once."""
+        if self._guardian is not None and self._guardian.stdin is not None:
+            self._guardian.stdin.close()
+            await anyio.to_thread.run_sync(self._guardian.wait)
+
+    def environment(self, settings: ServerSettings) -> dict[str, str]:
+        """What a child gets: PATH, HOME, the locale, what `env_pass` names, what `env` sets. Nothing else."""
+        passed = (*PASSED_ALWAYS, *settings.env_pass)
+        return {**{key: self._environ[key] for key in passed if key in self._environ}, **settings.env}
+
+    def log_of(self, name: str) -> Path:
+        """Where a server's stderr goes."""
+        return self._log_folder / f"{name}.log"
+
+    def _spawn(self, name: str, settings: ServerSettings) -> Child:
+        assert settings.command is not None
+        log = self.log_of(name)
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        our_in, their_in = socket.socketpair()
+        our_out, their_out = socket.socketpair()
+        try:
+            with log.open("ab") as errors, their_in, their_out:
+                log.chmod(0o600)
+                errors.write(f"--- start of {settings.command[0]}\n".encode())
+                errors.flush()
+                process = subprocess.Popen(
+                    settings.command,
+                    stdin=their_in.fileno(),
+                    stdout=their_out.fileno(),
+                    stderr=errors,
+                    cwd=settings.cwd,
+                    env=self.environment(settings),
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:
+            our_in.close()
+            our_out.close()
+            raise _cannot_start(name, settings, error) from None
+        our_in.setblocking(False)
+        our_out.setblocking(False)
+        secrets = tuple(value for value in settings.env.values() if len(value) >= 6)
+        return Child(process, our_in, our_out, log, secrets)
+
+    def _tell_guardian(self, sign: str, pid: int) -> None:
+        assert self._guardian is not None
+        assert self._guardian.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # without a guardian the hub still ends its children itself
+            self._guardian.stdin.write(f"{sign}{pid}\n".encode())
+            self._guardian.stdin.flush()
+
+
+def _start_guardian() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(guardian.__file__)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        start_new_session=True,
+    )
+
+
+async def _end(child: Child) -> None:
+    child.stdin.close()
+    if not await _gone(child, STDIN_GRACE):
+        guardian.signalled(child.process.pid, signal.SIGTERM)
+        if not await _gone(child, TERMINATE_GRACE):
+            guardian.signalled(child.process.pid, signal.SIGKILL)
+            await _gone(child, KILL_GRACE)
+    guardian.signalled(child.process.pid, signal.SIGKILL)  # what it started and left behind in its group
+    child.stdout.close()
+
+
+async def _gone(child: Child, seconds: float) -> bool:
+    with anyio.move_on_after(seconds):
+        await child.exited()
+    return child.process.poll() is not None
+
+
+def _cannot_start(name: str, settings: ServerSettings, error: OSError | ValueError) -> DownstreamError:
+    assert settings.command is not None
+    program = settings.command[0]
+    if settings.cwd is not None and not Path(settings.cwd).is_dir():
+        problem = f"can't start: its working directory {settings.cwd} doesn't exist. Correct servers.{name}.cwd."
+    elif isinstance(error, FileNotFoundError):
+        problem = (
+            f"can't start: there is no program {program!r}. Install it, or correct servers.{name}.command in "
+            "servers.toml."
+        )
+    elif isinstance(error, PermissionError):
+        problem = f"can't start: {program!r} isn't executable. Correct servers.{name}.command in servers.toml."
+    else:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        problem = f"can't start {program!r}: {reason}."
+    return NotStartableError(name, problem)
+
+
+class NotStartableError(DownstreamError):
+    """Trying again won't help until somebody changes something."""

@@ -1,0 +1,311 @@
+"""Supervises the downstream servers: opens a session with each, opens it again when it is lost, routes calls.
+
+Owns one task a server. Above are `calls`, which sends calls through, and `meta_tools`, which asks how a server
+stands; below is `session`. Each server is by itself: a slow, broken or missing one neither delays nor hides
+the others.
+
+    not started -> connecting -> ready
+                       |           | lost
+                       v           v
+                     failed -- after a back-off --> connecting
+"""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import anyio.abc
+from mcp_types import CallToolResult
+
+from mcp_hub.config import ServerSettings
+from mcp_hub.errors import DownstreamError
+from mcp_hub.hub.children import Children, NotStartableError
+from mcp_hub.hub.session import Listed, Progress, Session
+
+logger = logging.getLogger(__name__)
+
+STARTS_AT_ONCE = 4
+"""Servers that start at the same time; fifty children importing an SDK take two cores twenty seconds."""
+
+BACKOFF_FIRST = 0.5
+BACKOFF_MOST = 60.0
+"""Seconds until the first new try, doubled with each failure up to the most; each is jittered by half."""
+
+STABLE_AFTER = 30.0
+"""Seconds a session must have held for the next failure to count as the first again."""
+
+
+class State(StrEnum):
+    """Where a server stands."""
+
+    IDLE = "not started"
+    CONNECTING = "connecting"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a server stands, for people and agents to read."""
+
+    name: str
+    state: State
+    protocol: str | None = None
+    tools: int | None = None
+    seconds: float | None = None
+    """From its start until its tools were listed."""
+    error: str | None = None
+
+
+OnListed = Callable[[str, Listed], Awaitable[None]]
+"""Told of each list that a server gives: (name, what it listed)."""
+
+
+class Downstream:
+    """One server: its session, or why it has none."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServerSettings,
+        *,
+        children: Children,
+        starts: anyio.Semaphore,
+        on_listed: OnListed,
+        max_message_bytes: int,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.legacy = False
+        """Skip the probe for the newer protocols: the server was last seen without them."""
+        self._children = children
+        self._starts = starts
+        self._on_listed = on_listed
+        self._max_message_bytes = max_message_bytes
+        self._jitter = jitter
+        self._state = State.IDLE
+        self._wanted = anyio.Event()
+        self._urgent = anyio.Event()
+        self._changed = anyio.Event()
+        self._session: Session | None = None
+        self._listed: Listed | None = None
+        self._seconds: float | None = None
+        self._failures = 0
+        self._error: DownstreamError | None = None
+        self._next_try = 0.0
+
+    @property
+    def status(self) -> Status:
+        """How it stands now."""
+        return Status(
+            self.name,
+            self._state,
+            self._listed.protocol if self._listed else None,
+            len(self._listed.tools) if self._listed else None,
+            self._seconds,
+            self._error.text if self._error and self._session is None else None,
+        )
+
+    def want(self) -> None:
+        """Connect when its turn comes."""
+        self._wanted.set()
+
+    async def settle(self, timeout: float) -> None:
+        """Connect now; wait until it has succeeded or failed once, at most `timeout` seconds."""
+        self._urge()
+        with anyio.move_on_after(timeout):
+            while self._listed is None and self._error is None:
+                await self._changed.wait()
+
+    async def call(self, tool: str, arguments: dict[str, Any], on_progress: Progress | None) -> CallToolResult:
+        """Call a tool by its wire name; waiting for the session and for the answer each take at most the timeout.
+
+        A call that may have reached the server is never sent a second time. Raises DownstreamError.
+        """
+        session = self._session or await self._next_session()
+        return await session.call(tool, arguments, on_progress)
+
+    async def run(self) -> None:
+        """Keep a session open, from when it is first wanted until cancelled."""
+        await self._wanted.wait()
+        while True:
+            started = anyio.current_time()
+            try:
+                async with self._turn() as started_up:
+                    await self._hold_session(started_up)
+            except DownstreamError as error:
+                self._error = error
+            self._failures = 1 if anyio.current_time() - started > STABLE_AFTER else self._failures + 1
+            delay = min(BACKOFF_FIRST * 2 ** (self._failures - 1), BACKOFF_MOST) * (0.5 + self._jitter() / 2)
+            self._next_try = anyio.current_time() + delay
+            logger.warning("%s The next try is in %.1f s.", self._error.text if self._error else self.name, delay)
+            self._become(State.FAILED)
+            await anyio.sleep(delay)
+
+    async def _hold_session(self, started_up: Callable[[], None]) -> None:
+        """Open a session and hold it until it is lost; then raise DownstreamError, which tells why."""
+        self._become(State.CONNECTING)
+        started = anyio.current_time()
+        session = Session(self.name, self.settings, self._log)
+        try:
+            async with session.opened(
+                self._children,
+                legacy=self.legacy,
+                max_message_bytes=self._max_message_bytes,
+                on_listed=self._took_list,
+            ):
+                opened = anyio.current_time()
+                self._seconds = opened - started
+                self._session, self._error = session, None
+                self._urgent = anyio.Event()
+                self._become(State.READY)
+                started_up()
+                await session.lost.wait()
+                how = await session.how_it_ended()
+        finally:
+            self._session = None
+        held = anyio.current_time() - opened
+        raise DownstreamError(self.name, f"{how} {held:.1f} s after its session was opened.", log=self._log)
+
+    async def _took_list(self, listed: Listed) -> None:
+        self._listed = listed
+        self.legacy = listed.legacy
+        await self._on_listed(self.name, listed)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[Callable[[], None]]:
+        """A place among the few that start at once, given back by the callable. Who is urgent needs none."""
+        held = False
+
+        async def take_place() -> None:
+            nonlocal held
+            await self._starts.acquire()
+            held = True
+            race.cancel_scope.cancel()
+
+        async def skip() -> None:
+            await self._urgent.wait()
+            race.cancel_scope.cancel()
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._starts.release()
+
+        try:
+            async with anyio.create_task_group() as race:
+                race.start_soon(take_place)
+                race.start_soon(skip)
+            yield give_back
+        finally:
+            give_back()
+
+    async def _next_session(self) -> Session:
+        self._urge()
+        timeout = self.settings.timeout
+        deadline = anyio.current_time() + timeout
+        with anyio.move_on_after(timeout):
+            while self._session is None:
+                if self._state is State.FAILED and isinstance(self._error, NotStartableError):
+                    raise self._error
+                if self._state is State.FAILED and self._next_try > deadline:
+                    break
+                await self._changed.wait()
+        if self._session is not None:
+            return self._session
+        if self._error is None:
+            problem = f"isn't connected after {timeout:g} s (servers.{self.name}.timeout)."
+            raise DownstreamError(self.name, problem, log=self._log)
+        wait = max(0.0, self._next_try - anyio.current_time()) if self._state is State.FAILED else None
+        raise self._error.again_in(wait)
+
+    def _urge(self) -> None:
+        self._wanted.set()
+        self._urgent.set()
+
+    def _become(self, state: State) -> None:
+        self._state = state
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    @property
+    def _log(self) -> str | None:
+        return str(self._children.log_of(self.name)) if self.settings.command is not None else None
+
+
+class Downstreams:
+    """All servers. An async context manager: inside, each server's task runs; on the way out all are closed."""
+
+    def __init__(
+        self,
+        servers: Mapping[str, ServerSettings],
+        *,
+        children: Children,
+        on_listed: OnListed,
+        max_message_bytes: int,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        starts = anyio.Semaphore(STARTS_AT_ONCE)
+        self._children = children
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._servers = {
+            name: Downstream(
+                name,
+                settings,
+                children=children,
+                starts=starts,
+                on_listed=on_listed,
+                max_message_bytes=max_message_bytes,
+                jitter=jitter,
+            )
+            for name, settings in servers.items()
+        }
+
+    async def __aenter__(self) -> Self:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        for server in self:
+            self._tasks.start_soon(server.run)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        assert self._tasks is not None
+        self._tasks.cancel_scope.cancel()
+        try:
+            return await self._tasks.__aexit__(kind, error, trace)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._children.aclose()
+
+    def __getitem__(self, name: str) -> Downstream:
+        return self._servers[name]
+
+    def __iter__(self) -> Iterator[Downstream]:
+        return iter(self._servers.values())
+
+    def want_all(self) -> None:
+        """Connect to every server, a few at a time."""
+        for server in self:
+            server.want()
+
+    async def settle(self, names: Iterable[str], timeout: float) -> None:
+        """Wait until each of these has connected or failed once, at most `timeout` seconds."""
+        async with anyio.create_task_group() as tasks:
+            for name in names:
+                tasks.start_soon(self._servers[name].settle, timeout)
+
+    async def call(
+        self, server: str, tool: str, arguments: dict[str, Any], on_progress: Progress | None
+    ) -> CallToolResult:
+        """Call a tool of a server, both by their own names. Raises DownstreamError."""
+        return await self._servers[server].call(tool, arguments, on_progress)

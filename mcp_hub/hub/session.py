@@ -1,0 +1,288 @@
+"""One open session with a downstream server: transport, handshake, tools/list, calls.
+
+Owns the SDK's client while it is open. Above is `downstream`, which decides when to open one and what to do
+when it is lost; below are the SDK, `children` and `stdio`. Whatever those raise leaves here as DownstreamError.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx2
+import mcp_types as types
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
+from mcp.shared.dispatcher import ProgressFnT
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import TypeAdapter, ValidationError
+
+from mcp_hub import __version__
+from mcp_hub.config import ServerSettings
+from mcp_hub.errors import DownstreamError
+from mcp_hub.hub.children import Child, Children
+from mcp_hub.hub.stdio import child_streams
+
+logger = logging.getLogger(__name__)
+
+PAGES = 1000
+"""Pages of one tools/list; a server that never stops paging is cut off."""
+
+EXIT_GRACE = 0.5
+"""Seconds to learn how a child ended once its session was lost."""
+
+HTTP_OTHER = 300.0
+"""Seconds that a response stream may be silent: longer than any call may take by default."""
+
+RELISTEN_AFTER = 1.0
+"""Seconds until a subscription that broke off is opened again."""
+
+_FOREIGN = (MCPError, ValidationError, httpx2.HTTPError, OSError, RuntimeError, ValueError)
+
+_CallResult: TypeAdapter[types.CallToolResult | types.InputRequiredResult] = TypeAdapter(
+    types.CallToolResult | types.InputRequiredResult
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a server said of itself when its session opened, and its tools as it listed them."""
+
+    protocol: str
+    instructions: str | None
+    tools: list[dict[str, Any]]
+
+    @property
+    def legacy(self) -> bool:
+        """Whether it speaks only the protocols with an initialize handshake."""
+        return self.protocol not in MODERN_PROTOCOL_VERSIONS
+
+
+OnListed = Callable[[Listed], Awaitable[None]]
+
+Progress = ProgressFnT
+"""Called with (progress, total, message) while a tool works."""
+
+
+class Session:
+    """An open session; `lost` is set when it can't be used any more."""
+
+    def __init__(self, name: str, settings: ServerSettings, log: str | None) -> None:
+        self.name = name
+        self.lost = anyio.Event()
+        self._settings = settings
+        self._log = log
+        self._client: Client | None = None
+        self._child: Child | None = None
+        self._http_status: int | None = None
+        self._relist = anyio.Event()
+        self._noisy = False
+
+    async def call(self, tool: str, arguments: dict[str, Any], on_progress: Progress | None) -> types.CallToolResult:
+        """Call a tool by its wire name; the answer may take the server's timeout. Raises DownstreamError."""
+        assert self._client is not None
+        request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=arguments))
+        try:
+            # Not Client.call_tool: a result that breaks its own output schema is still what the tool answered.
+            result = await self._client.session.send_request(
+                request,
+                _CallResult,
+                request_read_timeout_seconds=self._settings.timeout,
+                progress_callback=on_progress,
+            )
+        except MCPError as error:
+            raise await self._call_failed(tool, error) from None
+        except ValidationError:
+            raise self._error(f"answered {tool} with what is no tool result (MCP, tools/call).") from None
+        except httpx2.HTTPError as error:
+            self.lost.set()
+            raise self._error(self._http_problem(error)) from None
+        if isinstance(result, types.InputRequiredResult):
+            raise self._error(f"asks for more input before it can answer {tool}, and the hub has none to give.")
+        return result
+
+    async def list_tools(self) -> Listed:
+        """Every page of tools/list. Raises what the SDK raises."""
+        assert self._client is not None
+        tools: list[dict[str, Any]] = []
+        cursor: str | None = None
+        for _ in range(PAGES):
+            page = await self._client.session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
+            tools += (tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in page.tools)
+            if page.next_cursor is None or page.next_cursor == cursor:
+                break
+            cursor = page.next_cursor
+        return Listed(self._client.protocol_version, self._client.instructions, tools)
+
+    async def how_it_ended(self) -> str:
+        """For a session that is lost: what became of the server, in words that follow its name."""
+        if self._child is None:
+            return "closed the connection"
+        status: int | None = None
+        with anyio.move_on_after(EXIT_GRACE):
+            status = await self._child.exited()
+        if status is None:
+            return "closed its stdout"
+        words = self._child.last_words()
+        how = f"was ended by signal {-status}" if status < 0 else f"exited with status {status}"
+        return f'{how} (its last words: "{words}")' if words else how
+
+    @asynccontextmanager
+    async def opened(
+        self, children: Children, *, legacy: bool, max_message_bytes: int, on_listed: OnListed
+    ) -> AsyncIterator[Listed]:
+        """Open the session, list the tools, keep the list up to date while inside.
+
+        Raises DownstreamError when it isn't open within the server's timeout.
+        """
+        timeout = self._settings.timeout
+        started = anyio.current_time()
+        opened = False
+        problem: BaseException | None = None
+        with anyio.CancelScope(deadline=started + timeout) as opening:
+            try:
+                async with self._transport(children, max_message_bytes) as transport:
+                    self._client = Client(
+                        transport,
+                        mode="legacy" if legacy else "auto",
+                        client_info=types.Implementation(name="mcp_hub", version=__version__),
+                        message_handler=self._on_message,
+                        cache=None,
+                    )
+                    async with self._client, anyio.create_task_group() as tasks:
+                        listed = await self.list_tools()
+                        await on_listed(listed)
+                        opening.deadline = float("inf")
+                        opened = True
+                        tasks.start_soon(self._follow_list, on_listed)
+                        tasks.start_soon(self._listen, listed)
+                        try:
+                            yield listed
+                        finally:
+                            tasks.cancel_scope.cancel()
+            except DownstreamError:
+                raise
+            except _FOREIGN as error:
+                problem = error
+            except BaseExceptionGroup as group:
+                problem = _first(group)
+                if isinstance(problem, DownstreamError):
+                    raise problem from None
+                if not isinstance(problem, _FOREIGN):
+                    raise
+        if opened:
+            return
+        if opening.cancelled_caught:
+            raise self._error(f"didn't open a session within {timeout:g} s (servers.{self.name}.timeout).")
+        if problem is not None:
+            raise await self._not_opened(problem, anyio.current_time() - started) from None
+
+    @asynccontextmanager
+    async def _transport(self, children: Children, max_message_bytes: int) -> AsyncIterator[Any]:
+        if self._settings.url is None:
+            async with children.start(self.name, self._settings) as child, anyio.create_task_group() as tasks:
+                self._child = child
+                tasks.start_soon(self._watch, child)
+                yield child_streams(child.stdin, child.stdout, max_message_bytes, self._on_noise, self.lost.set)
+                tasks.cancel_scope.cancel()
+            return
+        timeout = httpx2.Timeout(self._settings.timeout, read=max(HTTP_OTHER, self._settings.timeout))
+        async with httpx2.AsyncClient(
+            headers=self._settings.headers, timeout=timeout, event_hooks={"response": [self._on_response]}
+        ) as http:
+            yield streamable_http_client(self._settings.url, http_client=http)
+
+    async def _watch(self, child: Child) -> None:
+        await child.exited()
+        self.lost.set()
+
+    async def _follow_list(self, on_listed: OnListed) -> None:
+        while True:
+            await self._relist.wait()
+            self._relist = anyio.Event()
+            try:
+                await on_listed(await self.list_tools())
+            except _FOREIGN as error:
+                logger.warning("server '%s' changed its tools and then didn't list them: %s", self.name, error)
+
+    async def _listen(self, listed: Listed) -> None:
+        assert self._client is not None
+        capability = self._client.server_capabilities.tools
+        if listed.legacy or capability is None or not capability.list_changed:
+            return
+        while True:
+            try:
+                async with self._client.listen(tools_list_changed=True) as subscription:
+                    async for _ in subscription:
+                        self._relist.set()
+                return
+            except SubscriptionLost:
+                await anyio.sleep(RELISTEN_AFTER)
+                self._relist.set()
+            except (MCPError, ListenNotSupportedError) as error:
+                logger.info("server '%s' gives no notice of changed tools: %s", self.name, error)
+                return
+
+    async def _on_message(self, message: types.ServerNotification | Exception) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            self._relist.set()
+        elif isinstance(message, Exception):
+            logger.warning("server '%s': %s", self.name, message)
+
+    async def _on_response(self, response: httpx2.Response) -> None:
+        self._http_status = response.status_code
+
+    def _on_noise(self, _: bytes) -> None:
+        if not self._noisy:
+            self._noisy = True
+            logger.warning("server '%s' writes on stdout what is no message; it is passed over", self.name)
+
+    async def _call_failed(self, tool: str, error: MCPError) -> DownstreamError:
+        match error.code:
+            case types.REQUEST_TIMEOUT:
+                bound = f"{self._settings.timeout:g} s (servers.{self.name}.timeout)"
+                return self._error(f"didn't answer {tool} within {bound}; it may still have done it.")
+            case types.CONNECTION_CLOSED:
+                self.lost.set()
+                how = await self.how_it_ended()
+                return self._error(f"{how} before it answered {tool}; it may or may not have done it.")
+            case _ if self._settings.url is not None and (self._http_status or 0) >= 400:
+                self.lost.set()
+                return self._error(self._http_problem(error))
+            case code:
+                return self._error(f"answered {tool} with error {code}: {error.message}.", log=False)
+
+    async def _not_opened(self, error: BaseException, seconds: float) -> DownstreamError:
+        if self._settings.url is not None:
+            return self._error(self._http_problem(error))
+        if isinstance(error, MCPError) and error.code != types.CONNECTION_CLOSED:
+            return self._error(f"refused the session: {error.message}.")
+        if isinstance(error, ValidationError):
+            return self._error("doesn't follow the protocol: its answer to initialize or tools/list can't be read.")
+        return self._error(f"{await self.how_it_ended()} {seconds:.1f} s after its start, before a session was open.")
+
+    def _http_problem(self, error: BaseException) -> str:
+        status = self._http_status
+        if status in (401, 403):
+            return f"refused the credentials (HTTP {status}). Check servers.{self.name}.headers."
+        if status == 404:
+            return f"has nothing at its URL, or has forgotten the session (HTTP 404). Check servers.{self.name}.url."
+        if status is not None and status >= 400:
+            return f"answered with HTTP {status}."
+        if isinstance(error, httpx2.HTTPError):
+            reason = str(error) or type(error).__name__
+            return f"can't be reached: {reason}. Check that it is running, and servers.{self.name}.url and headers."
+        return f"can't be used: {error}."
+
+    def _error(self, problem: str, *, log: bool = True) -> DownstreamError:
+        return DownstreamError(self.name, problem, log=self._log if log else None)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,224 @@
+"""Newline-delimited JSON-RPC over descriptors: the hub's own stdin and stdout, and those of its children.
+
+Owns the bytes, up to the SDK's message streams. It takes the place of the SDK's two stdio transports because
+they read stdin in a thread that a signal can't stop, inherit more of the environment than a child may have,
+hold a message of any size, and say nothing of how a child ended.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import select
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.to_thread
+import mcp_types as types
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+
+logger = logging.getLogger(__name__)
+
+READ_BYTES = 262_144
+PIPE_BYTES = 4096
+"""What a pipe that polls as writable takes without blocking (POSIX: PIPE_BUF; 4096 on Linux, 512 on macOS)."""
+
+HEAD_BYTES = 512
+"""What is kept of a message that is too large, to find out which request it answers."""
+
+CLIENT_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Largest message taken from the client; a program is bounded far below."""
+
+Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
+
+
+class Lines:
+    """Bytes in, lines out; a line over `most` bytes comes out as an `Oversized` with its first bytes. Pure."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._dropping: bytes | None = None
+        self._dropped = 0
+
+    def feed(self, chunk: bytes) -> list["bytes | Oversized"]:
+        """The lines that `chunk` completes, without their ends; blank ones are left out."""
+        out: list[bytes | Oversized] = []
+        self._buffer += chunk
+        while (end := self._buffer.find(b"\n", self._scanned)) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self._scanned = 0
+            if self._dropping is not None:
+                out.append(Oversized(self._dropping, self._dropped + len(line)))
+                self._dropping, self._dropped = None, 0
+            elif len(line) > self._most:
+                out.append(Oversized(line[:HEAD_BYTES], len(line)))
+            elif line.strip():
+                out.append(line)
+        if len(self._buffer) > self._most:
+            if self._dropping is None:
+                self._dropping = bytes(self._buffer[:HEAD_BYTES])
+            self._dropped += len(self._buffer)
+            self._buffer.clear()
+        self._scanned = len(self._buffer)
+        return out
+
+
+class Oversized:
+    """A message that was too large to keep: its first bytes and its size."""
+
+    def __init__(self, head: bytes, size: int) -> None:
+        self.size = size
+        found = re.search(rb'"id"\s*:\s*(\d+|"[^"\\]*")', head)
+        self.request_id: int | str | None = json.loads(found[1]) if found else None
+
+
+@asynccontextmanager
+async def own_streams(on_sent: Callable[[], None]) -> AsyncIterator[Streams]:
+    """Serve on this process's stdin and stdout; `on_sent` is called after each message that was written.
+
+    Meanwhile fd 1 is stderr, so that a stray print harms nothing, and fd 0 is empty.
+    """
+    read_fd, write_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    receive = _whole(read_fd) if stat.S_ISREG(os.fstat(read_fd).st_mode) else _polled(read_fd)
+
+    async def send(data: bytes) -> None:
+        await _write_polled(write_fd, data)
+        on_sent()
+
+    try:
+        async with _bridged(receive, send, CLIENT_MESSAGE_BYTES) as streams:
+            yield streams
+    finally:
+        os.close(read_fd)
+        os.close(write_fd)
+
+
+@asynccontextmanager
+async def child_streams(
+    stdin: socket.socket,
+    stdout: socket.socket,
+    most: int,
+    on_noise: Callable[[bytes], None],
+    on_end: Callable[[], None],
+) -> AsyncIterator[Streams]:
+    """Speak to a child over the parent's ends of two socket pairs; messages have at most `most` bytes.
+
+    A line that is no JSON-RPC goes to `on_noise`. An answer that is too large becomes an error answer. `on_end`
+    is called when the child has closed its stdout.
+    """
+    loop = asyncio.get_running_loop()
+
+    async def receive() -> bytes:
+        try:
+            chunk = await loop.sock_recv(stdout, READ_BYTES)
+        except ConnectionResetError:
+            chunk = b""
+        if not chunk:
+            on_end()
+        return chunk
+
+    async with _bridged(receive, lambda data: loop.sock_sendall(stdin, data), most, on_noise) as streams:
+        yield streams
+
+
+@asynccontextmanager
+async def _bridged(
+    receive: Callable[[], Awaitable[bytes]],
+    send: Callable[[bytes], Awaitable[None]],
+    most: int,
+    on_noise: Callable[[bytes], None] | None = None,
+) -> AsyncIterator[Streams]:
+    incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
+
+    async def reader() -> None:
+        lines = Lines(most)
+        async with incoming:
+            try:
+                while chunk := await receive():
+                    for line in lines.feed(chunk):
+                        message = _message(line, most, on_noise)
+                        if message is not None:
+                            await incoming.send(message)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return  # the session has ended
+
+    async def writer() -> None:
+        async with outgoing:
+            async for message in outgoing:
+                text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+                try:
+                    await send(text.encode() + b"\n")
+                except OSError:
+                    incoming.close()  # nobody reads: the session ends as if the peer had closed
+                    return
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(reader)
+        tasks.start_soon(writer)
+        try:
+            yield read_stream, write_stream
+        finally:
+            tasks.cancel_scope.cancel()
+            read_stream.close()
+            write_stream.close()
+
+
+def _message(
+    line: bytes | Oversized, most: int, on_noise: Callable[[bytes], None] | None
+) -> SessionMessage | Exception | None:
+    if isinstance(line, Oversized):
+        problem = f"a message of {line.size:,} bytes; the limit is {most:,} (hub.max_message_mib)"
+        if line.request_id is None:
+            return ValueError(problem)
+        data = types.ErrorData(code=types.INTERNAL_ERROR, message=f"answered with {problem}")
+        return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=line.request_id, error=data))
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError as error:
+        if on_noise is None:
+            return error
+        on_noise(line)
+        return None
+
+
+def _polled(fd: int) -> Callable[[], Awaitable[bytes]]:
+    async def receive() -> bytes:
+        try:
+            await anyio.wait_readable(fd)
+        except PermissionError:  # a device that can't be polled, such as /dev/null, is read to its end
+            return await _whole(fd)()
+        return os.read(fd, READ_BYTES)
+
+    return receive
+
+
+def _whole(fd: int) -> Callable[[], Awaitable[bytes]]:
+    async def receive() -> bytes:
+        return await anyio.to_thread.run_sync(os.read, fd, READ_BYTES)
+
+    return receive
+
+
+async def _write_polled(fd: int, data: bytes) -> None:
+    """Write without ever blocking the loop and without making the descriptor non-blocking for its other owners."""
+    size = PIPE_BYTES if sys.platform == "linux" else select.PIPE_BUF
+    view = memoryview(data)
+    while view:
+        if not select.select([], [fd], [], 0)[1]:
+            await anyio.wait_writable(fd)
+        view = view[os.write(fd, view[:size]) :]

@@ -1,0 +1,126 @@
+"""The clean process that forks a worker for each program.
+
+Owns the workers: it starts, kills and reaps them. Above it is `pool`, over one socket (its stdin): records of
+a fixed size, a new worker's own socket attached to the record that asks for it. It has imported what a worker
+needs and never runs a program, so a fork is clean and costs about 1 ms. When the socket ends, which it also
+does when the hub is killed, every worker is killed.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+
+from mcp_hub.sandbox import worker
+
+REQUEST = struct.Struct(">cI")
+"""FORK with a descriptor attached, or KILL; then the worker's number, which the pool chose."""
+NOTICE = struct.Struct(">cIi")
+"""EXITED, the worker's number, its wait status."""
+
+FORK, KILL, EXITED = b"F", b"K", b"X"
+
+PR_SET_PDEATHSIG = 1
+
+
+def main(limits: str) -> None:
+    """Serve the control socket on descriptor 0 until it ends. `limits` are every program's, as JSON."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)  # the pool decides when this ends, by closing the socket
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    wake_read, wake_write = socket.socketpair()
+    wake_read.setblocking(False)
+    wake_write.setblocking(False)
+    signal.set_wakeup_fd(wake_write.fileno())
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    fresh = worker.environment()
+    bounds: worker.Limits = {**json.loads(limits), "base_bytes": worker.address_space()}
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # a collection would touch, and so copy, pages that a worker shares with this process
+    control = socket.socket(fileno=os.dup(0))
+    workers: dict[int, int] = {}
+
+    def fork(descriptor: int) -> int:
+        pid = os.fork()
+        if pid == 0:
+            _become_worker(descriptor, libc, fresh, bounds)
+        os.close(descriptor)
+        return pid
+
+    try:
+        while True:
+            ready, _, _ = select.select([control, wake_read], [], [])
+            if wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    wake_read.recv(4096)
+                _reap(control, workers)
+            if control in ready and not _obey(control, workers, fork):
+                return
+    finally:
+        for pid in workers.values():
+            _kill(pid)
+
+
+def _obey(control: socket.socket, workers: dict[int, int], fork: Callable[[int], int]) -> bool:
+    record, descriptors, _, _ = socket.recv_fds(control, REQUEST.size, 1)
+    while record and len(record) < REQUEST.size:
+        more = control.recv(REQUEST.size - len(record))
+        if not more:
+            return False
+        record += more
+    if not record:
+        return False
+    operation, number = REQUEST.unpack(record)
+    if operation == FORK:
+        workers[number] = fork(descriptors[0])
+    elif operation == KILL and number in workers:
+        _kill(workers[number])
+    return True
+
+
+def _become_worker(descriptor: int, libc: ctypes.CDLL | None, fresh: worker.Environment, limits: worker.Limits) -> None:
+    try:
+        signal.set_wakeup_fd(-1)
+        for each in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_DFL)
+        os.setsid()
+        if libc is not None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        null = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(null, standard)
+        os.dup2(descriptor, 3)
+        os.closerange(4, 256)
+        worker.serve(socket.socket(fileno=3), fresh, limits)
+    finally:
+        os._exit(0)
+
+
+def _reap(control: socket.socket, workers: dict[int, int]) -> None:
+    numbers = {pid: number for number, pid in workers.items()}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        number = numbers.get(pid)
+        if number is not None:
+            del workers[number]
+            with contextlib.suppress(OSError):
+                control.sendall(NOTICE.pack(EXITED, number, status))
+
+
+def _kill(pid: int) -> None:
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)

@@ -1,0 +1,46 @@
+"""The kept catalogs: what each server listed when it was last seen."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+
+@dataclass(frozen=True)
+class KeptCatalog:
+    """One server's tools/list answer, as the server gave it, with the protocol it spoke."""
+
+    protocol: str
+    instructions: str | None
+    tools: list[dict[str, Any]]
+
+
+class CatalogStore:
+    """The `catalogs` table. A server whose configuration changes has another fingerprint, so another row."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def read(self, fingerprints: set[str]) -> dict[str, KeptCatalog]:
+        """The kept catalogs of these fingerprints; those never seen are absent."""
+        kept = {}
+        for fingerprint in fingerprints:
+            for row in self._db.table("catalogs").rows_where("fingerprint = ?", [fingerprint]):
+                kept[fingerprint] = KeptCatalog(row["protocol"], row["instructions"], json.loads(row["tools"]))
+        return kept
+
+    def write(self, fingerprint: str, server: str, catalog: KeptCatalog) -> None:
+        """Replace what is kept under `fingerprint`."""
+        self._db.table("catalogs").upsert(
+            {
+                "fingerprint": fingerprint,
+                "server": server,
+                "protocol": catalog.protocol,
+                "instructions": catalog.instructions,
+                "tools": json.dumps(catalog.tools, separators=(",", ":")),
+                "seen_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            },
+            pk="fingerprint",
+        )

@@ -1,0 +1,44 @@
+"""Which project files a person has trusted: path -> hash of the content, in one JSON file.
+
+A servers.toml that is merely found starts commands on this machine, so it counts only after `mcp_hub trust`
+(issue 1). It is read before the first answer, which is why it isn't in the database.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+FILE_NAME = "trusted.json"
+
+
+class TrustStore:
+    """The trusted files of one user."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+
+    def trusts(self, path: Path, content: bytes) -> bool | None:
+        """True: trusted as it is; False: trusted once, changed since; None: never trusted."""
+        recorded = self._read().get(str(path.resolve()))
+        return None if recorded is None else recorded == _digest(content)
+
+    def trust(self, path: Path, content: bytes) -> None:
+        """Record `content` as what `path` may hold. Raises OSError when the file can't be written."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        recorded = {**self._read(), str(path.resolve()): _digest(content)}
+        fresh = self._path.with_suffix(f".{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(recorded, indent=1, sort_keys=True))
+        fresh.replace(self._path)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            recorded = json.loads(self._path.read_text())
+        except (FileNotFoundError, ValueError):
+            return {}  # a damaged file trusts nothing
+        return recorded if isinstance(recorded, dict) else {}
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
