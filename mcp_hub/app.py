@@ -16,6 +16,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 from platformdirs import user_config_path, user_state_path
+from sqlite_utils import Database
 
 from mcp_hub import config
 from mcp_hub.config import Loaded, ServerSettings
@@ -94,6 +95,7 @@ class Hub:
     downstreams: Downstreams
     pool: Pool
     kept_loaded: anyio.Event
+    _database: Database | None = None
     _store: CatalogStore | None = None
     _prints: dict[str, str] = field(default_factory=dict)
 
@@ -123,10 +125,16 @@ class Hub:
             except sqlite3.Error as error:
                 logger.warning("the tools of server '%s' weren't kept: %s", name, error)
 
+    def close(self) -> None:
+        """Close what was opened for keeping."""
+        if self._database is not None:
+            self._database.close()
+
     def _load_kept(self) -> None:
         servers = enabled(self.loaded)
         self._prints = {name: settings.fingerprint() for name, settings in servers.items()}
-        self._store = CatalogStore(open_database(self.where.state))
+        self._database = open_database(self.where.state)
+        self._store = CatalogStore(self._database)
         kept = self._store.read(set(self._prints.values()))
         for name, fingerprint in self._prints.items():
             if (catalog := kept.get(fingerprint)) is not None and not self.live.knows(name):
@@ -176,8 +184,11 @@ async def open_hub(loaded: Loaded, where: Folders) -> AsyncIterator[Hub]:
         notes=(loaded.untrusted.text,) if loaded.untrusted else (),
     )
     hub = Hub(loaded, where, meta_tools, calls, live, downstreams, pool, kept_loaded)
-    async with downstreams, pool:
-        yield hub
+    try:
+        async with downstreams, pool:
+            yield hub
+    finally:
+        hub.close()
 
 
 async def serve_stdio(loaded: Loaded, where: Folders) -> None:

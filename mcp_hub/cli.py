@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import os
 import signal
 import sys
@@ -65,8 +66,8 @@ def _run(main: Callable[[], Awaitable[int]]) -> int:
             tasks.start_soon(listen, tasks.cancel_scope)
             try:
                 status = await main()
-            except HubError as error:
-                failure = error
+            except* HubError as group:
+                failure = _first(group)
             tasks.cancel_scope.cancel()
 
     async def listen(work: anyio.CancelScope) -> None:
@@ -80,6 +81,14 @@ def _run(main: Callable[[], Awaitable[int]]) -> int:
     if failure is not None:
         raise failure
     return status
+
+
+def _first(group: ExceptionGroup[HubError]) -> HubError:
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, HubError)
+    return error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -115,6 +124,10 @@ def serve(config_file: Path | None, log_level: str) -> None:
         return OK
 
     _run(serve_until_done)
+    logging.shutdown()
+    # Claude Code kills a server half a second after it asked it to end, and the interpreter would spend most of
+    # that on freeing what it has imported.
+    os._exit(OK)
 
 
 @main.command()
@@ -215,7 +228,8 @@ def run(file: TextIO, config_file: Path | None, as_json: bool) -> None:
         else:
             click.echo(done.log, nl=False, err=True)
             if done.error:
-                raise done.error
+                click.secho(done.error.text.rstrip(), fg="red", err=True)
+                return FAILED
             text = done.value if isinstance(done.value, str) else json.dumps(done.value, indent=2, ensure_ascii=False)
             click.echo(text)
         return FAILED if done.error else OK

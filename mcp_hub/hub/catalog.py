@@ -48,8 +48,7 @@ class Tool:
         properties = self.input_schema.get("properties")
         if not isinstance(properties, Mapping):
             return ()
-        required = self.input_schema.get("required")
-        needed = set(required) if isinstance(required, list) else set()
+        needed = required_names(self.input_schema)
         names = spellings(properties)
         listed = [
             Parameter(names[wire], wire, schema if isinstance(schema, Mapping) else {}, wire in needed)
@@ -194,6 +193,12 @@ def build_server(
             annotations=annotations if isinstance(annotations, Mapping) else {},
         )
     return Server(name, key, description, tools)
+
+
+def required_names(schema: Schema) -> frozenset[str]:
+    """The properties that an object must have; `required` may be anything in a foreign schema."""
+    required = schema.get("required")
+    return frozenset(each for each in required if isinstance(each, str)) if isinstance(required, list) else frozenset()
 
 
 def identifier(name: str) -> str:

@@ -10,8 +10,8 @@ WEIGHTS = (0.0, 0.0, 10.0, 4.0, 3.0, 1.0)
 """bm25 weights by column: server and tool are keys, then names, server words, description, parameters."""
 
 COMMON = frozenset(
-    ("a", "an", "and", "are", "as", "at", "by", "can", "do", "for", "from", "get", "how", "i", "in", "is", "it")
-    + ("me", "my", "of", "on", "or", "the", "to", "with")
+    {"a", "an", "and", "are", "as", "at", "by", "can", "do", "for", "from", "get", "how", "i", "in", "is", "it"}
+    | {"me", "my", "of", "on", "or", "the", "to", "with"}
 )
 """Words of a request that say nothing about a tool."""
 

@@ -37,6 +37,9 @@ EXIT_GRACE = 0.5
 HTTP_OTHER = 300.0
 """Seconds that a response stream may be silent: longer than any call may take by default."""
 
+CLOSED = "Connection closed"
+"""What the SDK says when a connection has ended; its code, -32000, is one that servers use for errors of their own."""
+
 RELISTEN_AFTER = 1.0
 """Seconds until a subscription that broke off is opened again."""
 
@@ -79,20 +82,21 @@ class Session:
         self._child: Child | None = None
         self._http_status: int | None = None
         self._relist = anyio.Event()
+        self._broke = anyio.Event()
+        self._problem: BaseException | None = None
         self._noisy = False
 
     async def call(self, tool: str, arguments: dict[str, Any], on_progress: Progress | None) -> types.CallToolResult:
         """Call a tool by its wire name; the answer may take the server's timeout. Raises DownstreamError."""
         assert self._client is not None
         request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=arguments))
+        timeout = self._settings.timeout
+        result: types.CallToolResult | types.InputRequiredResult | None = None
         try:
-            # Not Client.call_tool: a result that breaks its own output schema is still what the tool answered.
-            result = await self._client.session.send_request(
-                request,
-                _CallResult,
-                request_read_timeout_seconds=self._settings.timeout,
-                progress_callback=on_progress,
-            )
+            # The SDK tells its own time-out by a code that a server may use too; a cancelled scope can't be mistaken.
+            with anyio.move_on_after(timeout):
+                # Not Client.call_tool: a result that breaks its own output schema is still what the tool answered.
+                result = await self._client.session.send_request(request, _CallResult, progress_callback=on_progress)
         except MCPError as error:
             raise await self._call_failed(tool, error) from None
         except ValidationError:
@@ -100,6 +104,9 @@ class Session:
         except httpx2.HTTPError as error:
             self.lost.set()
             raise self._error(self._http_problem(error)) from None
+        if result is None:
+            bound = f"{timeout:g} s (servers.{self.name}.timeout)"
+            raise self._error(f"didn't answer {tool} within {bound}; it may still have done it.")
         if isinstance(result, types.InputRequiredResult):
             raise self._error(f"asks for more input before it can answer {tool}, and the hub has none to give.")
         return result
@@ -120,7 +127,9 @@ class Session:
     async def how_it_ended(self) -> str:
         """For a session that is lost: what became of the server, in words that follow its name."""
         if self._child is None:
-            return "closed the connection"
+            with anyio.move_on_after(EXIT_GRACE):
+                await self._broke.wait()
+            return self._http_problem(self._problem).rstrip(".") if self._problem else "closed the connection"
         status: int | None = None
         with anyio.move_on_after(EXIT_GRACE):
             status = await self._child.exited()
@@ -141,7 +150,6 @@ class Session:
         timeout = self._settings.timeout
         started = anyio.current_time()
         opened = False
-        problem: BaseException | None = None
         with anyio.CancelScope(deadline=started + timeout) as opening:
             try:
                 async with self._transport(children, max_message_bytes) as transport:
@@ -166,19 +174,20 @@ class Session:
             except DownstreamError:
                 raise
             except _FOREIGN as error:
-                problem = error
+                self._problem = error
             except BaseExceptionGroup as group:
-                problem = _first(group)
-                if isinstance(problem, DownstreamError):
-                    raise problem from None
-                if not isinstance(problem, _FOREIGN):
+                self._problem = _first(group)
+                if isinstance(self._problem, DownstreamError):
+                    raise self._problem from None
+                if not isinstance(self._problem, _FOREIGN):
                     raise
-        if opened:
-            return
+        self._broke.set()
         if opening.cancelled_caught:
             raise self._error(f"didn't open a session within {timeout:g} s (servers.{self.name}.timeout).")
-        if problem is not None:
-            raise await self._not_opened(problem, anyio.current_time() - started) from None
+        if self._problem is not None and opened:
+            raise self._error(f"{await self.how_it_ended()}, which broke off its session.")
+        if self._problem is not None:
+            raise await self._not_opened(self._problem, anyio.current_time() - started) from None
 
     @asynccontextmanager
     async def _transport(self, children: Children, max_message_bytes: int) -> AsyncIterator[Any]:
@@ -242,10 +251,7 @@ class Session:
 
     async def _call_failed(self, tool: str, error: MCPError) -> DownstreamError:
         match error.code:
-            case types.REQUEST_TIMEOUT:
-                bound = f"{self._settings.timeout:g} s (servers.{self.name}.timeout)"
-                return self._error(f"didn't answer {tool} within {bound}; it may still have done it.")
-            case types.CONNECTION_CLOSED:
+            case types.CONNECTION_CLOSED if self.lost.is_set() or error.message == CLOSED:
                 self.lost.set()
                 how = await self.how_it_ended()
                 return self._error(f"{how} before it answered {tool}; it may or may not have done it.")

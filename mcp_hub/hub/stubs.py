@@ -4,10 +4,11 @@ Pure. A signature reads as Python; what doesn't fit its line is in the docs.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from mcp_hub.hub.catalog import Parameter, Schema, Server, Tool
+from mcp_hub.hub.catalog import Parameter, Schema, Server, Tool, identifier, required_names
 
 DESCRIPTION_CHARACTERS = 120
 """A description on a signature's line is cut at the last word before this."""
@@ -20,6 +21,12 @@ FIELDS = 12
 
 DEPTH = 3
 """Levels of nested objects in a signature; deeper ones are `dict`."""
+
+NODES = 200
+"""Schemas that one type, or one example value, is written from; what needs more is written with fewer levels."""
+
+DEFAULT_CHARACTERS = 60
+"""A default that is longer is `...` in a signature; the docs have it whole."""
 
 SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 
@@ -66,11 +73,13 @@ def docs(tool: Tool) -> str:
         lines += [tool.description.strip(), ""]
     if tool.parameters:
         lines.append("Parameters:")
+        described: dict[str, str] = {}
         for parameter in tool.parameters:
             lines += _field(
                 parameter.name,
                 parameter.schema,
                 tool.input_schema,
+                described,
                 required=parameter.required,
                 wire_name=parameter.wire_name,
             )
@@ -88,39 +97,19 @@ def docs(tool: Tool) -> str:
 def example(tool: Tool) -> str:
     """A call with the required arguments, each a value of the right type."""
     arguments = [
-        f"{parameter.name}={_sample(parameter.schema, tool.input_schema, 0)}"
+        f"{parameter.name}={_sample(parameter.schema, tool.input_schema)}"
         for parameter in tool.parameters
         if parameter.required
     ]
     return f"{tool.server}.{tool.name}({', '.join(arguments)})"
 
 
-def type_of(schema: Any, root: Schema | None, depth: int = 0, seen: frozenset[str] = frozenset()) -> str:
-    """A schema as a Python-like type. `root` is what `$ref` refers into; a recursive one is `dict`."""
-    if not isinstance(schema, Mapping):
-        return "Any"
-    if isinstance(ref := schema.get("$ref"), str):
-        if ref in seen:
-            return "dict"
-        return type_of(resolve(ref, root), root, depth, seen | {ref})
-    if "const" in schema:
-        return f"Literal[{_literal(schema['const'])}]"
-    if isinstance(values := schema.get("enum"), list) and values:
-        return _enum(values)
-    for union in ("anyOf", "oneOf"):
-        if isinstance(members := schema.get(union), list) and members:
-            return _union(type_of(member, root, depth, seen) for member in members)
-    if isinstance(members := schema.get("allOf"), list) and len(members) == 1 and "type" not in schema:
-        return type_of(members[0], root, depth, seen)
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        return _union(type_of({**schema, "type": each}, root, depth, seen) for each in kind)
-    if kind == "array":
-        items = type_of(schema.get("items"), root, depth + 1, seen)
-        return "list" if items == "Any" else f"list[{items}]"
-    if kind == "object" or "properties" in schema:
-        return _object(schema, root, depth, seen)
-    return SCALARS.get(str(kind), "Any")
+def type_of(schema: Any, root: Schema | None) -> str:
+    """A schema as a Python-like type. `root` is what `$ref` refers into; a recursive object is `dict`."""
+    for levels in range(DEPTH, -1, -1):
+        with suppress(_TooLargeError):
+            return _Writer(root, levels).type_of(schema)
+    return "Any"
 
 
 def resolve(ref: str, root: Schema | None) -> Any:
@@ -147,30 +136,130 @@ def one_line(text: str, most: int) -> str:
     return f"{cut[: cut.rfind(' ')] if ' ' in cut else cut}..."
 
 
+def _sample(schema: Schema, root: Schema) -> str:
+    for levels in range(DEPTH, -1, -1):
+        with suppress(_TooLargeError):
+            return _Writer(root, levels).sample(schema)
+    return "{}"
+
+
 def _parameter(parameter: Parameter, root: Schema) -> str:
     written = f"{parameter.name}: {type_of(parameter.schema, root)}"
     if parameter.required:
         return written
-    return f"{written} = {_literal(parameter.schema.get('default'))}"
+    default = _literal(parameter.schema.get("default"))
+    return f"{written} = {default if len(default) <= DEFAULT_CHARACTERS else '...'}"
 
 
-def _object(schema: Schema, root: Schema | None, depth: int, seen: frozenset[str]) -> str:
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping) or not properties:
-        values = schema.get("additionalProperties")
-        inner = type_of(values, root, depth + 1, seen) if isinstance(values, Mapping) else "Any"
-        return "dict" if inner == "Any" else f"dict[str, {inner}]"
-    if depth >= DEPTH:
-        return "dict"
-    required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
-    fields = []
-    for name, inner_schema in list(properties.items())[:FIELDS]:
-        label = name if name in needed and name.isidentifier() else _literal(name if name in needed else f"{name}?")
-        fields.append(f"{label}: {type_of(inner_schema, root, depth + 1, seen)}")
-    if len(properties) > FIELDS:
-        fields.append(f'"{len(properties) - FIELDS} more": Any')
-    return "{" + ", ".join(fields) + "}"
+class _TooLargeError(Exception):
+    """More than NODES schemas are needed."""
+
+
+class _Writer:
+    """Writes one type or example value, down to `levels` levels of objects. Raises _TooLargeError."""
+
+    def __init__(self, root: Schema | None, levels: int) -> None:
+        self._root = root
+        self._levels = levels
+        self._left = NODES
+
+    def type_of(self, schema: Any, depth: int = 0, seen: frozenset[str] = frozenset()) -> str:
+        self._spend()
+        if not isinstance(schema, Mapping):
+            return "Any"
+        if isinstance(ref := schema.get("$ref"), str):
+            target = resolve(ref, self._root)
+            if ref in seen:
+                return "dict" if _is_object(target) else "Any"
+            return self.type_of(target, depth, seen | {ref})
+        if "const" in schema:
+            return f"Literal[{_literal(schema['const'])}]"
+        if isinstance(values := schema.get("enum"), list) and values:
+            return _enum(values)
+        for union in ("anyOf", "oneOf"):
+            if isinstance(members := schema.get(union), list) and members:
+                written = _union([self.type_of(member, depth, seen) for member in members])
+                if written != "Any" or "type" not in schema:
+                    return written
+        if isinstance(members := schema.get("allOf"), list) and len(members) == 1 and "type" not in schema:
+            return self.type_of(members[0], depth, seen)
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            return _union([self.type_of({**schema, "type": each}, depth, seen) for each in kind])
+        if kind == "array":
+            items = self.type_of(schema.get("items"), depth + 1, seen)
+            return "list" if items == "Any" else f"list[{items}]"
+        if _is_object(schema):
+            return self._object(schema, depth, seen)
+        return SCALARS.get(str(kind), "Any")
+
+    def _object(self, schema: Schema, depth: int, seen: frozenset[str]) -> str:
+        properties = schema.get("properties")
+        if not isinstance(properties, Mapping) or not properties:
+            values = schema.get("additionalProperties")
+            inner = self.type_of(values, depth + 1, seen) if isinstance(values, Mapping) else "Any"
+            return "dict" if inner == "Any" else f"dict[str, {inner}]"
+        if depth >= self._levels:
+            return "dict"
+        needed = required_names(schema)
+        fields = []
+        for name, field in list(properties.items())[:FIELDS]:
+            label = (
+                name
+                if name in needed and identifier(name) == name
+                else _literal(name if name in needed else f"{name}?")
+            )
+            fields.append(f"{label}: {self.type_of(field, depth + 1, seen)}")
+        if len(properties) > FIELDS:
+            fields.append(f'"{len(properties) - FIELDS} more": Any')
+        return "{" + ", ".join(fields) + "}"
+
+    def sample(self, schema: Any, depth: int = 0, seen: frozenset[str] = frozenset()) -> str:
+        """A value that fits a schema, as far as its types tell."""
+        self._spend()
+        if not isinstance(schema, Mapping):
+            return '"..."'
+        if isinstance(ref := schema.get("$ref"), str):
+            return "{}" if ref in seen else self.sample(resolve(ref, self._root), depth, seen | {ref})
+        for known in ("const", "default"):
+            if known in schema and schema[known] is not None:
+                return _literal(schema[known])
+        for listed in ("enum", "examples"):
+            if isinstance(values := schema.get(listed), list) and values:
+                return _literal(values[0])
+        for union in ("anyOf", "oneOf", "allOf"):
+            if isinstance(members := schema.get(union), list) and members and "type" not in schema:
+                return self.sample(members[0], depth, seen)
+        kind = schema.get("type")
+        kind = kind[0] if isinstance(kind, list) and kind else kind
+        match kind:
+            case "integer" | "number":
+                return _literal(schema.get("minimum", 1))
+            case "boolean":
+                return "True"
+            case "null":
+                return "None"
+            case "array":
+                inner = self.sample(schema.get("items"), depth + 1, seen)
+                return "[]" if inner == "{}" else f"[{inner}]"
+        if not _is_object(schema):
+            return '"..."'
+        properties, needed = schema.get("properties"), required_names(schema)
+        if not isinstance(properties, Mapping) or depth >= self._levels:
+            return "{}"
+        fields = [(name, field) for name, field in properties.items() if name in needed]
+        return (
+            "{" + ", ".join(f"{_literal(name)}: {self.sample(field, depth + 1, seen)}" for name, field in fields) + "}"
+        )
+
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooLargeError
+
+
+def _is_object(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and (schema.get("type") == "object" or "properties" in schema)
 
 
 def _enum(values: list[Any]) -> str:
@@ -180,7 +269,7 @@ def _enum(values: list[Any]) -> str:
     return f"Literal[{', '.join(shown)}]"
 
 
-def _union(members: Iterable[str]) -> str:
+def _union(members: list[str]) -> str:
     distinct = list(dict.fromkeys(members))
     if "Any" in distinct:
         return "Any"
@@ -192,7 +281,7 @@ def _literal(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _quoted(value)
     if isinstance(value, list):
         return f"[{', '.join(_literal(each) for each in value)}]"
     if isinstance(value, Mapping):
@@ -200,54 +289,80 @@ def _literal(value: Any) -> str:
     return str(value)
 
 
+def _quoted(text: str) -> str:
+    """`text` as a literal; what would break the line, or can't be seen, is escaped."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    if quoted.isprintable():
+        return quoted
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in quoted)
+
+
 def _field(
     name: str,
     schema: Schema,
     root: Schema,
+    described: dict[str, str],
     *,
     required: bool,
-    wire_name: str,
+    wire_name: str | None = None,
     indent: int = 1,
-    seen: frozenset[str] = frozenset(),
 ) -> list[str]:
+    """A field's line, and its own fields' below it. `described`: each `$ref` already written, and under which field."""
     pad = "  " * indent
-    notes = ["required" if required else f"default {_literal(schema.get('default'))}"]
-    if wire_name != name:
+    own = _followed(schema, root)
+    notes = ["required" if required else f"default {_literal(own.get('default'))}"]
+    if wire_name not in (None, name):
         notes.append(f"the server calls it {wire_name!r}")
-    ref = schema.get("$ref")
-    if isinstance(ref, str):
-        if ref in seen:
-            return [f"{pad}{name}: recursive, as above"]
-        seen |= {ref}
-        target = resolve(ref, root)
-        schema = {**target, **schema} if isinstance(target, Mapping) else schema
-    notes += [f"{key} {json.dumps(schema[key], ensure_ascii=False)}" for key in CONSTRAINTS if key in schema]
-    if isinstance(values := schema.get("enum"), list) and len(values) > LITERALS:
+    notes += [f"{key} {json.dumps(own[key], ensure_ascii=False)}" for key in CONSTRAINTS if key in own]
+    if isinstance(values := own.get("enum"), list) and len(values) > LITERALS:
         notes.append(f"one of {', '.join(_literal(value) for value in values)}")
-    described = one_line(str(schema.get("description") or ""), 500)
-    lines = [f"{pad}{name}: {type_of(schema, root)} ({'; '.join(notes)}){f' {described}' if described else ''}"]
-    nested: Any = schema
-    while isinstance(nested, Mapping) and nested.get("type") == "array":
-        nested = nested.get("items")
-        if isinstance(nested, Mapping) and isinstance(inner := nested.get("$ref"), str):
-            if inner in seen:
-                return lines
-            seen |= {inner}
-            nested = resolve(inner, root)
-    properties = nested.get("properties") if isinstance(nested, Mapping) else None
-    if isinstance(properties, Mapping):
-        needed = nested.get("required") or []
-        for key, inner_schema in properties.items():
-            lines += _field(
-                key,
-                inner_schema if isinstance(inner_schema, Mapping) else {},
-                root,
-                required=key in needed,
-                wire_name=key,
-                indent=indent + 1,
-                seen=seen,
-            )
+    purpose = one_line(str(own.get("description") or ""), 500)
+    lines = [f"{pad}{name}: {type_of(schema, root)} ({'; '.join(notes)}){f' {purpose}' if purpose else ''}"]
+    for number, found in enumerate(_objects(schema, root, described, name)):
+        if number:
+            lines.append(f"{pad}  or:")
+        if isinstance(found, str):
+            lines.append(f"{pad}  the fields of {found}, above")
+            continue
+        needed = required_names(found)
+        for key, field in found["properties"].items():
+            field = field if isinstance(field, Mapping) else {}
+            lines += _field(key, field, root, described, required=key in needed, indent=indent + 1)
     return lines
+
+
+def _objects(schema: Any, root: Schema, described: dict[str, str], name: str) -> Iterator[Schema | str]:
+    """The objects whose fields belong under the field `name`: itself, its items, the members of its unions.
+
+    One that was described before is the name of the field that has it.
+    """
+    while isinstance(schema, Mapping) and isinstance(ref := schema.get("$ref"), str):
+        schema = resolve(ref, root)
+        if ref in described:
+            if isinstance(schema, Mapping) and "properties" in schema:
+                yield described[ref]
+            return
+        described[ref] = name
+    if not isinstance(schema, Mapping):
+        return
+    if isinstance(schema.get("properties"), Mapping):
+        yield schema
+    for union in ("anyOf", "oneOf", "allOf"):
+        members = schema.get(union)
+        for member in members if isinstance(members, list) else ():
+            yield from _objects(member, root, described, name)
+    yield from _objects(schema.get("items"), root, described, name)
+
+
+def _followed(schema: Schema, root: Schema) -> Schema:
+    """A schema together with what its `$ref` refers to."""
+    seen: set[str] = set()
+    while isinstance(ref := schema.get("$ref"), str) and ref not in seen:
+        seen.add(ref)
+        target = resolve(ref, root)
+        own = {key: value for key, value in schema.items() if key != "$ref"}
+        schema = {**target, **own} if isinstance(target, Mapping) else own
+    return schema
 
 
 def _unwrapped(schema: Schema | None) -> Schema | None:
@@ -257,47 +372,3 @@ def _unwrapped(schema: Schema | None) -> Schema | None:
         inner = properties["result"]
         return inner if isinstance(inner, Mapping) else {}
     return schema
-
-
-def _sample(schema: Any, root: Schema, depth: int) -> str:
-    if not isinstance(schema, Mapping) or depth > 6:
-        return "{}" if depth > 6 else '"..."'
-    if isinstance(ref := schema.get("$ref"), str):
-        return _sample(resolve(ref, root), root, depth + 1)
-    for known in ("const", "default"):
-        if known in schema and schema[known] is not None:
-            return _literal(schema[known])
-    if isinstance(values := schema.get("enum"), list) and values:
-        return _literal(values[0])
-    if isinstance(examples := schema.get("examples"), list) and examples:
-        return _literal(examples[0])
-    for union in ("anyOf", "oneOf", "allOf"):
-        if isinstance(members := schema.get(union), list) and members:
-            return _sample(members[0], root, depth + 1)
-    kind = schema.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    match kind:
-        case "integer" | "number":
-            return _literal(schema.get("minimum", 1))
-        case "boolean":
-            return "True"
-        case "null":
-            return "None"
-        case "array":
-            return f"[{_sample(schema.get('items'), root, depth + 1)}]"
-        case "object":
-            properties = schema.get("properties")
-            required = schema.get("required") or []
-            if not isinstance(properties, Mapping):
-                return "{}"
-            return (
-                "{"
-                + ", ".join(
-                    f"{_literal(key)}: {_sample(inner, root, depth + 1)}"
-                    for key, inner in properties.items()
-                    if key in required
-                )
-                + "}"
-            )
-        case _:
-            return '"..."'

@@ -36,6 +36,11 @@ logger = logging.getLogger(__name__)
 WARM_WORKERS = 2
 """Workers kept ready: one for the next program and one for the program right after it."""
 
+MEMORY_REMEDY = (
+    "Memory isn't given back while a program runs, so what it makes in a loop adds up: ask the tools for less, or "
+    "work in several programs."
+)
+
 EXIT_WAIT = 2.0
 """Seconds to wait for the word of a worker's end; the zygote answers within milliseconds unless it died."""
 
@@ -246,7 +251,7 @@ class Pool:
                 remedy = {
                     "steps": "Ask a tool to do the filtering, or loop over less.",
                     "call_depth": "Write the recursion as a loop.",
-                    "memory_mib": "Keep less at a time, or work in several programs.",
+                    "memory_mib": MEMORY_REMEDY,
                 }[limit]
                 return self._limit(limit, run, f"{remedy}\n{message}" if kind != "memory" else remedy)
             case _:
@@ -259,7 +264,7 @@ class Pool:
         if number == signal.SIGXCPU:
             return self._limit("wall_seconds", run, "Do less in one program, or raise the limit.")
         if number in (signal.SIGABRT, signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS):
-            return self._limit("memory_mib", run, "Keep less at a time, or work in several programs.")
+            return self._limit("memory_mib", run, MEMORY_REMEDY)
         return ScriptError("script", f"The interpreter ended without an answer (wait status {worker.status}).")
 
     def _limit(self, limit: str, run: Run, remedy: str) -> LimitError:

@@ -1,6 +1,7 @@
 """The kept catalogs: what each server listed when it was last seen."""
 
 import json
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +23,7 @@ class CatalogStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._one_at_a_time = threading.Lock()  # a connection's statements must not run side by side
 
     def read(self, fingerprints: set[str]) -> dict[str, KeptCatalog]:
         """The kept catalogs of these fingerprints; those never seen are absent."""
@@ -33,14 +35,13 @@ class CatalogStore:
 
     def write(self, fingerprint: str, server: str, catalog: KeptCatalog) -> None:
         """Replace what is kept under `fingerprint`."""
-        self._db.table("catalogs").upsert(
-            {
-                "fingerprint": fingerprint,
-                "server": server,
-                "protocol": catalog.protocol,
-                "instructions": catalog.instructions,
-                "tools": json.dumps(catalog.tools, separators=(",", ":")),
-                "seen_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            },
-            pk="fingerprint",
-        )
+        row = {
+            "fingerprint": fingerprint,
+            "server": server,
+            "protocol": catalog.protocol,
+            "instructions": catalog.instructions,
+            "tools": json.dumps(catalog.tools, separators=(",", ":")),
+            "seen_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        with self._one_at_a_time:
+            self._db.table("catalogs").upsert(row, pk="fingerprint")

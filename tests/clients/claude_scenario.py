@@ -23,7 +23,7 @@ from tests.clients.messages_api import (
 )
 from tests.clients.processes import ProcessWatch
 from tests.clients.report import Report, carries
-from tests.clients.sdk_scenario import META_TOOLS, file_of, first_line
+from tests.clients.sdk_scenario import META_TOOLS, file_of, line_with
 from tests.clients.workspace import NEAREST_TOOL, Hub, Workspace
 
 PROMPT = "Add up the stock that the last commits counted."
@@ -170,14 +170,16 @@ def _check_turns(report: Report, workspace: Workspace, run: ClaudeRun, record: R
     report.check(
         "every turn of the script was answered",
         len(results) == len(TURNS) and not record.errors,
-        record.errors,
+        record.errors or "",
     )
     if len(results) == len(TURNS):
         listing, stub, docs, joined, unknown = results
         text = text_of(joined)
         report.check("listToolFiles told the git file", file_of("git", text_of(listing)) is not None, text_of(listing))
-        report.check("readToolFile told its signatures", NEAREST_TOOL in text_of(stub), first_line(text_of(stub)))
-        report.check("getToolDocs told of git_log", "max_count" in text_of(docs), first_line(text_of(docs)))
+        report.check(
+            "readToolFile told its signatures", NEAREST_TOOL in text_of(stub), line_with(NEAREST_TOOL, text_of(stub))
+        )
+        report.check("getToolDocs told of git_log", "max_count" in text_of(docs), line_with("max_count", text_of(docs)))
         right = carries(text, workspace.expected) and not joined.get("is_error")
         report.check(
             "the program's answer is what was computed here",
@@ -192,7 +194,7 @@ def _check_turns(report: Report, workspace: Workspace, run: ClaudeRun, record: R
         report.check(
             "an unknown tool is an error that names the nearest",
             unknown.get("is_error") is True and NEAREST_TOOL in text_of(unknown),
-            first_line(text_of(unknown)),
+            line_with(NEAREST_TOOL, text_of(unknown)),
         )
     last = run.event("result")
     report.check(

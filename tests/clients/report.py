@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NAME_WIDTH = 66
-PASS_CHARACTERS = 60
+PASS_CHARACTERS = 80
 FAIL_CHARACTERS = 1_000
 """How much of an observed value a line shows."""
 

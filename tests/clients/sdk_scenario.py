@@ -90,7 +90,7 @@ async def _check_programs(report: Report, client: Client, workspace: Workspace) 
     report.check(
         "a program with an unknown tool is an error that names the nearest",
         unknown.is_error and NEAREST_TOOL in text_of(unknown),
-        first_line(text_of(unknown)),
+        line_with(NEAREST_TOOL, text_of(unknown)),
     )
 
 
@@ -113,6 +113,6 @@ def text_of(result: CallToolResult) -> str:
     return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
 
-def first_line(text: str) -> str:
-    """What a report shows of an error."""
-    return text.strip().partition("\n")[0]
+def line_with(word: str, text: str) -> str:
+    """The line that a report shows of a text: the first with `word`, else everything."""
+    return next((line for line in text.splitlines() if word in line), text)

@@ -1,0 +1,1 @@
+"""Benchmarks and the demo; README.md tells the method."""

@@ -1,0 +1,77 @@
+"""What tests share: folders of their own, a hub as a real child process, real clients in both protocol eras."""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.support import FIXTURES, PATIENCE
+
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def era(request: pytest.FixtureRequest) -> str:
+    """The client's mode: `auto` speaks 2026-07-28, `legacy` the handshake."""
+    return str(request.param)
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the test's own, for children and for this process."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv("MCP_HUB_STATE_DIR", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("MCP_HUB_CONFIG", raising=False)
+    return folder
+
+
+@pytest.fixture
+def servers_toml(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a servers.toml; `{python}` and `{fixtures}` in it stand for the interpreter and the fixtures' folder."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "servers.toml"
+        path.write_text(text.replace("{python}", sys.executable).replace("{fixtures}", str(FIXTURES)))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def connect(state: Path, tmp_path: Path) -> Connect:
+    """Start `mcp_hub serve` as a child process and connect the SDK's client to it."""
+
+    @asynccontextmanager
+    async def connected(config: Path, mode: str = "auto") -> AsyncIterator[Client]:
+        parameters = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "mcp_hub", "serve", "--config", str(config)],
+            env={"MCP_HUB_STATE_DIR": str(state)},
+            cwd=tmp_path,
+        )
+        async with Client(parameters, mode=mode) as client:
+            yield client
+
+    return connected
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Every process that a test started, and theirs, has ended with the test."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    started = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    _, left = psutil.wait_procs(started, timeout=PATIENCE)
+    for process in left:
+        process.kill()
+    assert not left, f"left behind: {[process.cmdline() for process in left]}"

@@ -1,0 +1,113 @@
+"""Helpers of the tests: reading answers, a hub driven line by line, whether a process is alive."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from mcp_types import CallToolResult, TextContent
+
+ROOT = Path(__file__).parent.parent
+FIXTURES = ROOT / "fixtures"
+
+PATIENCE = 20.0
+"""Seconds within which anything a test waits for must have happened, on a slow and busy machine."""
+
+
+def text_of(result: CallToolResult) -> str:
+    """The first text of a tool's answer."""
+    block = result.content[0]
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until_gone(pids: list[int]) -> list[int]:
+    """Wait for processes that aren't children of ours; the ones that are still alive after PATIENCE."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and any(alive(pid) for pid in pids):
+        select.select([], [], [], 0.02)
+    return [pid for pid in pids if alive(pid)]
+
+
+class LineHub:
+    """`mcp_hub serve` as a child process, driven by lines of JSON-RPC with nothing between."""
+
+    def __init__(self, config: Path | None, state: Path, cwd: Path, **environment: str) -> None:
+        command = [sys.executable, "-m", "mcp_hub", "serve"]
+        self.process = subprocess.Popen(
+            [*command, "--config", str(config)] if config else command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env={**os.environ, "MCP_HUB_STATE_DIR": str(state), **environment},
+        )
+        self._ids = 0
+
+    def send(self, method: str, params: dict[str, Any] | None = None) -> int:
+        """Send a request; its id."""
+        self._ids += 1
+        self._write({"jsonrpc": "2.0", "id": self._ids, "method": method, "params": params or {}})
+        return self._ids
+
+    def receive(self) -> dict[str, Any]:
+        """The next message that the hub writes."""
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        assert ready, "the hub didn't answer"
+        message: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return message
+
+    def ask(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request and return its result."""
+        sent = self.send(method, params)
+        while (message := self.receive()).get("id") != sent:
+            pass
+        return dict(message["result"])
+
+    def initialize(self) -> dict[str, Any]:
+        """The handshake of the legacy era; the hub's answer."""
+        client = {"name": "test", "version": "1"}
+        answer = self.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
+        self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return answer
+
+    def call(self, tool: str, **arguments: Any) -> str:
+        """Call a meta-tool; the first text of its answer."""
+        return str(self.ask("tools/call", {"name": tool, "arguments": arguments})["content"][0]["text"])
+
+    def descendants(self) -> list[int]:
+        """Every process that the hub has started, and theirs."""
+        return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
+
+    def close(self) -> int:
+        """Close the hub's stdin and wait for it to end; its exit status."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the hub to end; its exit status."""
+        status = self.process.wait(PATIENCE)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        return status
+
+    def _write(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
