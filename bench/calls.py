@@ -9,7 +9,7 @@ from statistics import median
 from typing import Literal
 
 import anyio
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, TextContent
 
@@ -44,7 +44,7 @@ class Sizes:
     paced: int = 10
     back_to_back: int = 50
     forty: int = 5
-    warm_up: int = 20
+    warm_up: int = 10
 
 
 async def measure(folder: Path, sizes: Sizes, wanted: frozenset[str], say: Say) -> list[Row]:
@@ -52,27 +52,30 @@ async def measure(folder: Path, sizes: Sizes, wanted: frozenset[str], say: Say) 
     rows: list[Row] = []
     for mode in MODES:
         say(f"starting the hub, the hop and the fixture (client mode {mode})")
-        async with _three(folder / mode, mode) as (hub, hop, direct):
-            one = {"hub": _program(hub, ONE_CALL), "hop": _calls(hop, 1), "direct": _calls(direct, 1)}
-            one["empty"] = _program(hub, NO_CALL)
-            forty = {"hub": _program(hub, FORTY_CALLS), "direct": _calls(direct, FORTY)}
-            for work in (*one.values(), *forty.values()):
-                await _timed(work, sizes.warm_up if work in one.values() else 1, 0)
-            if "one-call" in wanted:
-                for name, runs, pause in (
-                    ("100 ms apart", sizes.paced, PAUSE),
-                    ("back to back", sizes.back_to_back, 0),
-                ):
-                    found = await _side_by_side(one, sizes.rounds, runs, pause, f"one call, {name}, {mode}", say)
-                    rows += _one_call_rows(found, name, mode)
-            if "forty-calls" in wanted:
-                found = await _side_by_side(forty, sizes.rounds, sizes.forty, 0, f"40 calls, {mode}", say)
-                group = f"40 calls in one program, against {FORTY} calls straight to the server"
-                beside = f"{FORTY} direct calls"
-                rows.append(
-                    Row(group, f"client mode {mode}", found["hub"], beside, found["direct"], "ms", FORTY_CALLS_TARGET)
-                )
+        rows += await _in_mode(folder / mode, mode, sizes, wanted, say)
     return sorted(rows, key=lambda row: [each.group for each in rows].index(row.group))
+
+
+async def _in_mode(folder: Path, mode: Mode, sizes: Sizes, wanted: frozenset[str], say: Say) -> list[Row]:
+    rows: list[Row] = []
+    async with _three(folder, mode) as (hub, hop, direct):
+        one = {"hub": _program(hub, ONE_CALL), "hop": _calls(hop, 1), "direct": _calls(direct, 1)}
+        one["empty"] = _program(hub, NO_CALL)
+        forty = {"hub": _program(hub, FORTY_CALLS), "direct": _calls(direct, FORTY)}
+        for work in (*one.values(), *forty.values()):
+            await _timed(work, sizes.warm_up, 0)
+        if "one-call" in wanted:
+            for pace, runs, pause in (("100 ms apart", sizes.paced, PAUSE), ("back to back", sizes.back_to_back, 0)):
+                found = await _side_by_side(one, sizes.rounds, runs, pause, f"one call, {pace}, {mode}", say)
+                rows += _one_call_rows(found, pace, mode)
+        if "forty-calls" in wanted:
+            found = await _side_by_side(forty, sizes.rounds, sizes.forty, 0, f"{FORTY} calls, {mode}", say)
+            group = f"{FORTY} calls in one program, against {FORTY} calls straight to the server"
+            beside = f"{FORTY} direct calls"
+            rows.append(
+                Row(group, f"client mode {mode}", found["hub"], beside, found["direct"], "ms", FORTY_CALLS_TARGET)
+            )
+    return rows
 
 
 def _one_call_rows(found: Mapping[str, list[float]], pace: str, mode: Mode) -> list[Row]:
@@ -140,8 +143,9 @@ async def _three(folder: Path, mode: Mode) -> AsyncIterator[tuple[Client, Client
     config = processes.write_config(folder / "servers.toml", ["bare"])
     commands = (processes.hub_command(config), processes.hop_command(), processes.fixture_command())
     env = {"MCP_HUB_STATE_DIR": str(folder / "state")}
-    async with AsyncExitStack() as stack:
-        errors = stack.enter_context((folder / "stderr.log").open("w"))
+    log = folder / "stderr.log"
+    async with _told(log), AsyncExitStack() as stack:
+        errors = stack.enter_context(log.open("w"))
 
         async def client(program: str, *arguments: str) -> Client:
             parameters = StdioServerParameters(command=program, args=list(arguments), env=env, cwd=str(processes.ROOT))
@@ -149,3 +153,19 @@ async def _three(folder: Path, mode: Mode) -> AsyncIterator[tuple[Client, Client
 
         hub, hop, direct = [await client(*command) for command in commands]
         yield hub, hop, direct
+
+
+@asynccontextmanager
+async def _told(log: Path) -> AsyncIterator[None]:
+    """Turn what the SDK raises when a server fails, in groups or not, into one BenchError."""
+    try:
+        yield
+    except (MCPError, BaseExceptionGroup) as raised:
+        error: BaseException = raised
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, BenchError):
+            raise error from None
+        if not isinstance(error, MCPError):
+            raise
+        raise BenchError(f"{error}; stderr of the servers: {processes.tail(log)}") from None

@@ -53,6 +53,7 @@ def main() -> int:
     """Measure, print the table, write the results."""
     options = _options()
     wanted = frozenset(options.only or MEASURES)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     progress = Progress()
     before = _load()

@@ -77,6 +77,11 @@ def environment(state: Path) -> dict[str, str]:
     return {**os.environ, "MCP_HUB_STATE_DIR": str(state)}
 
 
+def tail(log: Path) -> str:
+    """The end of what was written to stderr."""
+    return log.read_text(errors="replace")[-LOG_TAIL:].strip() or "empty"
+
+
 class RawServer:
     """A stdio server that this process started, spoken to in plain JSON lines. A context manager."""
 
@@ -182,8 +187,8 @@ class RawServer:
         return line
 
     def _ended(self, method: str) -> BenchError:
-        tail = self._log.read_text(errors="replace")[-LOG_TAIL:]
-        return BenchError(f"{Path(self._command[0]).name} ended before it answered {method}; its stderr: {tail}")
+        name = Path(self._command[0]).name
+        return BenchError(f"{name} ended before it answered {method}; its stderr: {tail(self._log)}")
 
     def _end_by_force(self) -> None:
         self.process.terminate()

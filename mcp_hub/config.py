@@ -7,6 +7,7 @@ from the environment never appears in an error.
 
 import hashlib
 import json
+import keyword
 import os
 import re
 import tomllib
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from mcp_hub.errors import ConfigError, nearest
 from mcp_hub.sandbox.limits import Limits
@@ -120,17 +122,26 @@ class Settings(_Table):
         seen: dict[str, str] = {}
         for name in servers:
             if not SERVER_NAME.fullmatch(name):
-                raise ValueError(
-                    f"the server name {name!r} must start with a letter and hold only letters, digits, '-' and '_'"
+                raise _name_error(
+                    name,
+                    f"the server name {name!r} must start with a letter and hold only letters, digits, '-' and '_'",
                 )
-            spelling = name.replace("-", "_").lower()
+            spelling = name.replace("-", "_")
+            if spelling == "load" or keyword.iskeyword(spelling):
+                spelling += "_"
+            spelling = spelling.lower()
             if spelling in seen:
-                raise ValueError(
+                raise _name_error(
+                    name,
                     f"the server names {seen[spelling]!r} and {name!r} would be the same name in a program; "
-                    "rename one of them"
+                    "rename one of them",
                 )
             seen[spelling] = name
         return servers
+
+
+def _name_error(name: str, problem: str) -> PydanticCustomError:
+    return PydanticCustomError("server_name", "{problem}", {"problem": problem, "server": name})
 
 
 @dataclass(frozen=True)
@@ -259,7 +270,7 @@ def _bytes(path: Path) -> bytes:
 
 def _decoded(content: bytes, path: Path) -> str:
     try:
-        return content.decode()
+        return content.decode("utf-8-sig")  # Windows editors put a byte order mark first
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError("isn't UTF-8 here; save the file as UTF-8.", file=str(path), line=line) from None
@@ -317,6 +328,8 @@ def _expand(value: Any, at: tuple[str, ...], text: str, path: Path, environ: Map
 def _explained(error: ValidationError, text: str, path: Path) -> ConfigError:
     first = error.errors(include_url=False, include_input=False)[0]
     at = tuple(part for part in first["loc"] if isinstance(part, str))
+    if first["type"] == "server_name":
+        at = (*at, first["ctx"]["server"])
     return ConfigError(_problem(first), file=str(path), line=line_of(text, at), key=".".join(at))
 
 
@@ -328,7 +341,10 @@ def _problem(first: Mapping[str, Any]) -> str:
         hint = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}."
         return f"unknown key {at[-1]!r}. {hint}"
     message = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if first["type"] == "too_short":
+        message = "can't be empty"
     message = message.replace("a valid tuple", "a list").replace("a valid dictionary", "a table")
+    message = re.sub(r" or instance of \w+", "", message)
     return message[0].lower() + message[1:].rstrip(".") + "."
 
 
@@ -357,7 +373,7 @@ def line_of(text: str, at: tuple[str, ...]) -> int | None:
     """
     best: tuple[int, int | None] = (0, None)
     table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             table = here = _dotted(header[1])
         elif key := _KEY.match(line):

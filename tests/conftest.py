@@ -9,7 +9,7 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.support import FIXTURES, PATIENCE
+from tests.support import FIXTURES, PATIENCE, command_of
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -74,4 +74,4 @@ def nothing_left_behind() -> Iterator[None]:
     _, left = psutil.wait_procs(started, timeout=PATIENCE)
     for process in left:
         process.kill()
-    assert not left, f"left behind: {[process.cmdline() for process in left]}"
+    assert not left, f"left behind: {[command_of(process.pid) for process in left]}"

@@ -34,6 +34,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def command_of(pid: int) -> str:
+    """A process's command line; "" once it has ended."""
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
+
+
 def wait_until_gone(pids: list[int]) -> list[int]:
     """Wait for processes that aren't children of ours; the ones that are still alive after PATIENCE."""
     deadline = time.monotonic() + PATIENCE

@@ -5,15 +5,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jsonschema import SchemaError, ValidationError
+from jsonschema import ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import Draft202012Validator, validator_for
 from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from mcp_hub.errors import CallerError, ToolError, nearest
 from mcp_hub.hub import results, stubs
-from mcp_hub.hub.catalog import Catalog, Tool
+from mcp_hub.hub.catalog import Catalog, Schema, Tool
 from mcp_hub.hub.downstream import Downstreams
 from mcp_hub.hub.session import Progress
 from mcp_hub.hub.stubs import one_line
@@ -28,7 +27,7 @@ class Calls:
     def __init__(self, catalog: Callable[[], Catalog], downstreams: Downstreams) -> None:
         self._catalog = catalog
         self._downstreams = downstreams
-        self._validators: dict[int, tuple[Tool, Validator | None]] = {}
+        self._validators: dict[tuple[str, str], tuple[Tool, Validator | None]] = {}
 
     async def call(
         self,
@@ -52,16 +51,17 @@ class Calls:
         return results.to_value(result)
 
     def _validate(self, tool: Tool, arguments: dict[str, Any]) -> None:
-        known = self._validators.get(id(tool))
+        at = (tool.server, tool.name)
+        known = self._validators.get(at)
         if known is None or known[0] is not tool:
-            known = self._validators[id(tool)] = (tool, _validator(tool))
+            known = self._validators[at] = (tool, _validator(tool))
         validator = known[1]
         if validator is None:
             return
         try:
             found = sorted(validator.iter_errors(arguments), key=lambda error: list(map(str, error.path)))
-        except Unresolvable:
-            return  # the server's schema refers to what isn't in it; the server checks for itself
+        except Exception:
+            return  # a `$ref` to nowhere, or without end, or to what is no schema: the server checks for itself
         if found:
             raise CallerError(_told(tool, [_problem(error, tool) for error in found]))
 
@@ -73,7 +73,8 @@ def bind(tool: Tool, args: list[Any], kwargs: Mapping[str, Any]) -> dict[str, An
     """
     parameters = tool.parameters
     if len(args) > len(parameters):
-        raise CallerError(_told(tool, [f"it takes {len(parameters)} arguments, {len(args)} were given"]))
+        takes = f"{len(parameters)} argument{'s' if len(parameters) != 1 else ''}"
+        raise CallerError(_told(tool, [f"it takes {takes}, {len(args)} were given"]))
     given: dict[str, Any] = {}
     for parameter, value in zip(parameters, args, strict=False):
         given[parameter.wire_name] = value
@@ -87,7 +88,7 @@ def bind(tool: Tool, args: list[Any], kwargs: Mapping[str, Any]) -> dict[str, An
                 given[name] = value
                 continue
             near = nearest(name, by_name, count=1)
-            problems.append(f"no parameter {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
+            problems.append(f"no parameter {name!r}{f' (did you mean {near[0]!r}?)' if near else ''}")
         elif found.wire_name in given:
             problems.append(f"argument {name!r} is given twice")
         else:
@@ -99,7 +100,7 @@ def bind(tool: Tool, args: list[Any], kwargs: Mapping[str, Any]) -> dict[str, An
         for name, value in given.items()
         if value is not None
         or name not in by_wire_name
-        or _takes_none(by_wire_name[name].schema, tool)
+        or _takes_none(by_wire_name[name].schema, tool.input_schema)
         or by_wire_name[name].required
     }
 
@@ -110,18 +111,31 @@ def _takes_more(tool: Tool) -> bool:
     return bool(more) or "patternProperties" in schema or (not tool.parameters and more is not False)
 
 
-def _takes_none(schema: Mapping[str, Any], tool: Tool) -> bool:
-    written = stubs.type_of(schema, tool.input_schema)
-    return written == "Any" or "None" in written
+def _takes_none(schema: Any, root: Schema, seen: frozenset[str] = frozenset()) -> bool:
+    if not isinstance(schema, Mapping):
+        return True
+    if isinstance(ref := schema.get("$ref"), str):
+        return ref not in seen and _takes_none(stubs.resolve(ref, root), root, seen | {ref})
+    if "const" in schema:
+        return schema["const"] is None
+    if isinstance(values := schema.get("enum"), list):
+        return None in values
+    for union in ("anyOf", "oneOf"):
+        if isinstance(members := schema.get(union), list):
+            return any(_takes_none(member, root, seen) for member in members)
+    kind = schema.get("type")
+    if kind is None:
+        return "properties" not in schema
+    return "null" in kind if isinstance(kind, list) else kind == "null"
 
 
 def _validator(tool: Tool) -> Validator | None:
     schema = dict(tool.input_schema)
-    kind = validator_for(schema, default=Draft202012Validator)
     try:
+        kind = validator_for(schema, default=Draft202012Validator)
         kind.check_schema(schema)
-    except (SchemaError, RecursionError):
-        return None  # no valid JSON Schema: the server checks for itself
+    except Exception:
+        return None  # no valid JSON Schema, or a `$schema` that is no URI: the server checks for itself
     # An empty registry: a `$ref` to elsewhere is never fetched.
     return kind(schema, registry=Registry())
 
@@ -141,8 +155,10 @@ def _problem(error: ValidationError, tool: Tool) -> str:
         case "enum":
             values = ", ".join(json.dumps(value) for value in _listed(error.validator_value)[:30])
             return f"{where}expected one of {values}; got {got}"
-        case "anyOf" | "oneOf":
+        case "anyOf" | "oneOf" if error.context:
             expected = stubs.type_of({error.validator: error.validator_value}, tool.input_schema)
+            if expected == "Any":
+                return " or ".join(dict.fromkeys(_problem(each, tool) for each in error.context[:PROBLEMS]))
             return f"{where}expected {expected}, got {got}"
         case _:
             return f"{where}{one_line(error.message, 200)}"

@@ -129,7 +129,9 @@ class Downstream:
 
         A call that may have reached the server is never sent a second time. Raises DownstreamError.
         """
-        session = self._session or await self._next_session()
+        session = self._session
+        if session is None or session.lost.is_set():
+            session = await self._next_session()
         return await session.call(tool, arguments, on_progress)
 
     async def run(self) -> None:
@@ -213,13 +215,13 @@ class Downstream:
         timeout = self.settings.timeout
         deadline = anyio.current_time() + timeout
         with anyio.move_on_after(timeout):
-            while self._session is None:
+            while self._session is None or self._session.lost.is_set():
                 if self._state is State.FAILED and isinstance(self._error, NotStartableError):
                     raise self._error
                 if self._state is State.FAILED and self._next_try > deadline:
                     break
                 await self._changed.wait()
-        if self._session is not None:
+        if self._session is not None and not self._session.lost.is_set():
             return self._session
         if self._error is None:
             problem = f"isn't connected after {timeout:g} s (servers.{self.name}.timeout)."

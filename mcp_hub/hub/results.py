@@ -13,7 +13,10 @@ import mcp_types as types
 def error_text(result: types.CallToolResult) -> str:
     """The text of a result that says the tool failed."""
     texts = [block.text for block in result.content if isinstance(block, types.TextContent)]
-    return "\n".join(texts).strip() or json.dumps(result.structured_content or "no reason was given")
+    text = "\n".join(texts).strip()
+    if text or not result.structured_content:
+        return text or "no reason was given"
+    return json.dumps(result.structured_content, ensure_ascii=False)
 
 
 def to_value(result: types.CallToolResult) -> Any:
@@ -50,9 +53,9 @@ def from_text(text: str) -> Any:
 
 
 def render(value: Any, most: int) -> str:
-    """A program's answer as the agent reads it: text as it is, everything else as JSON; at most `most` characters.
+    """A program's answer as the agent reads it: text as it is, everything else as JSON.
 
-    What is over is cut, and the last line says how much there was.
+    What is over `most` characters is cut, and a last line says how much there was.
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
     if len(text) <= most:

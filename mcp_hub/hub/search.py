@@ -15,6 +15,9 @@ COMMON = frozenset(
 )
 """Words of a request that say nothing about a tool."""
 
+QUERY_CHARACTERS = 1000
+"""Of a request, what is searched for; a longer one would keep the index busy for seconds."""
+
 
 class Index:
     """An index of one catalog snapshot."""
@@ -42,7 +45,8 @@ class Index:
 
     def search(self, query: str, limit: int) -> list[tuple[str, str]]:
         """The (server, tool) names that fit a request in plain words, best first; [] when none does."""
-        terms = [term for term in words(query).split() if term not in COMMON] or words(query).split()
+        said = words(query[:QUERY_CHARACTERS]).split()
+        terms = [word for word in said if word not in COMMON] or said
         if not terms:
             return []
         match = " OR ".join(f'"{term}"' for term in dict.fromkeys(terms))
@@ -56,6 +60,6 @@ class Index:
 
 
 def words(text: str) -> str:
-    """`text` as lower-case words: camelCase, snake_case and dashes are taken apart."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
+    """`text` as lower-case words: camelCase, snake_case and dashes are taken apart, plurals like URLs aren't."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])(?![A-Z]s(?![a-z]))", " ", text)
     return " ".join(re.findall(r"[^\W_]+", apart)).lower()

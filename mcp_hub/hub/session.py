@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import httpx2
 import mcp_types as types
+from anyio.abc import TaskStatus
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
@@ -39,6 +40,9 @@ HTTP_OTHER = 300.0
 
 CLOSED = "Connection closed"
 """What the SDK says when a connection has ended; its code, -32000, is one that servers use for errors of their own."""
+
+ACKNOWLEDGED_WITHIN = 5.0
+"""Seconds for a server to confirm a subscription to its tools; one that doesn't is used without."""
 
 RELISTEN_AFTER = 1.0
 """Seconds until a subscription that broke off is opened again."""
@@ -150,6 +154,7 @@ class Session:
         timeout = self._settings.timeout
         started = anyio.current_time()
         opened = False
+        callers: BaseException | None = None
         with anyio.CancelScope(deadline=started + timeout) as opening:
             try:
                 async with self._transport(children, max_message_bytes) as transport:
@@ -161,26 +166,26 @@ class Session:
                         cache=None,
                     )
                     async with self._client, anyio.create_task_group() as tasks:
+                        with anyio.move_on_after(ACKNOWLEDGED_WITHIN):
+                            await tasks.start(self._listen)  # before the list, so that no change falls between
                         listed = await self.list_tools()
                         await on_listed(listed)
                         opening.deadline = float("inf")
                         opened = True
                         tasks.start_soon(self._follow_list, on_listed)
-                        tasks.start_soon(self._listen, listed)
                         try:
                             yield listed
+                        except BaseException as error:
+                            callers = error
+                            raise
                         finally:
                             tasks.cancel_scope.cancel()
             except DownstreamError:
                 raise
-            except _FOREIGN as error:
-                self._problem = error
-            except BaseExceptionGroup as group:
-                self._problem = _first(group)
-                if isinstance(self._problem, DownstreamError):
+            except (*_FOREIGN, BaseExceptionGroup) as error:
+                self._problem = _first(error)
+                if self._problem is callers or not isinstance(self._problem, _FOREIGN):
                     raise self._problem from None
-                if not isinstance(self._problem, _FOREIGN):
-                    raise
         self._broke.set()
         if opening.cancelled_caught:
             raise self._error(f"didn't open a session within {timeout:g} s (servers.{self.name}.timeout).")
@@ -217,14 +222,20 @@ class Session:
             except _FOREIGN as error:
                 logger.warning("server '%s' changed its tools and then didn't list them: %s", self.name, error)
 
-    async def _listen(self, listed: Listed) -> None:
+    async def _listen(self, *, task_status: TaskStatus[None]) -> None:
+        """Take notice of changed tools where the server gives it on a stream of its own (MCP 2026-07-28)."""
         assert self._client is not None
         capability = self._client.server_capabilities.tools
-        if listed.legacy or capability is None or not capability.list_changed:
+        waiting = capability is not None and bool(capability.list_changed)
+        if not waiting or self._client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            task_status.started()
             return
         while True:
             try:
                 async with self._client.listen(tools_list_changed=True) as subscription:
+                    if waiting:
+                        task_status.started()
+                        waiting = False
                     async for _ in subscription:
                         self._relist.set()
                 return
@@ -233,6 +244,8 @@ class Session:
                 self._relist.set()
             except (MCPError, ListenNotSupportedError) as error:
                 logger.info("server '%s' gives no notice of changed tools: %s", self.name, error)
+                if waiting:
+                    task_status.started()
                 return
 
     async def _on_message(self, message: types.ServerNotification | Exception) -> None:
@@ -287,8 +300,8 @@ class Session:
         return DownstreamError(self.name, problem, log=self._log if log else None)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
+def _first(error: BaseException) -> BaseException:
+    """The first exception that isn't a group, in a group of groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

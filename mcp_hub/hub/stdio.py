@@ -30,8 +30,8 @@ READ_BYTES = 262_144
 PIPE_BYTES = 4096
 """What a pipe that polls as writable takes without blocking (POSIX: PIPE_BUF; 4096 on Linux, 512 on macOS)."""
 
-HEAD_BYTES = 512
-"""What is kept of a message that is too large, to find out which request it answers."""
+EDGE_BYTES = 512
+"""What is kept of either end of a message that is too large, to find out which request it answers."""
 
 CLIENT_MESSAGE_BYTES = 16 * 1024 * 1024
 """Largest message taken from the client; a program is bounded far below."""
@@ -40,14 +40,13 @@ Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObj
 
 
 class Lines:
-    """Bytes in, lines out; a line over `most` bytes comes out as an `Oversized` with its first bytes. Pure."""
+    """Bytes in, lines out; a line over `most` bytes comes out as an `Oversized`. Pure."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._buffer = bytearray()
         self._scanned = 0
-        self._dropping: bytes | None = None
-        self._dropped = 0
+        self._dropping: Oversized | None = None
 
     def feed(self, chunk: bytes) -> list["bytes | Oversized"]:
         """The lines that `chunk` completes, without their ends; blank ones are left out."""
@@ -58,28 +57,53 @@ class Lines:
             del self._buffer[: end + 1]
             self._scanned = 0
             if self._dropping is not None:
-                out.append(Oversized(self._dropping, self._dropped + len(line)))
-                self._dropping, self._dropped = None, 0
+                out.append(self._dropping.grown(line))
+                self._dropping = None
             elif len(line) > self._most:
-                out.append(Oversized(line[:HEAD_BYTES], len(line)))
+                out.append(Oversized().grown(line))
             elif line.strip():
                 out.append(line)
         if len(self._buffer) > self._most:
-            if self._dropping is None:
-                self._dropping = bytes(self._buffer[:HEAD_BYTES])
-            self._dropped += len(self._buffer)
+            self._dropping = (self._dropping or Oversized()).grown(self._buffer)
             self._buffer.clear()
         self._scanned = len(self._buffer)
         return out
 
 
 class Oversized:
-    """A message that was too large to keep: its first bytes and its size."""
+    """A message that was too large to keep: its size, and its two ends."""
 
-    def __init__(self, head: bytes, size: int) -> None:
-        self.size = size
-        found = re.search(rb'"id"\s*:\s*(\d+|"[^"\\]*")', head)
-        self.request_id: int | str | None = json.loads(found[1]) if found else None
+    def __init__(self) -> None:
+        self.size = 0
+        self._head = b""
+        self._tail = b""
+
+    def grown(self, more: bytes | bytearray) -> "Oversized":
+        """Itself, longer by `more`."""
+        self.size += len(more)
+        self._head += more[: EDGE_BYTES - len(self._head)]
+        self._tail = (self._tail + more[-EDGE_BYTES:])[-EDGE_BYTES:]
+        return self
+
+    @property
+    def request_id(self) -> int | str | None:
+        """The request that it answers; None for what isn't an answer, or doesn't say so at either end.
+
+        The SDK for Python writes the id before the result, the one for TypeScript after it.
+        """
+        found = _ANSWER_TO.match(self._head) or (_ANSWER.match(self._head) and _ID_LAST.search(self._tail))
+        try:
+            return json.loads(found[1]) if found else None
+        except ValueError:
+            return None
+
+
+_VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
+_ID = rb'"id"\s*:\s*(\d+|"[^"\\]*")'
+_OUTCOME = rb'"(?:result|error)"'
+_ANSWER = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)?%b" % (_VERSION, _OUTCOME))
+_ANSWER_TO = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)?%b\s*,\s*(?:%b\s*,\s*)?%b" % (_VERSION, _ID, _VERSION, _OUTCOME))
+_ID_LAST = re.compile(rb"%b\s*(?:,\s*%b\s*)?\}\s*$" % (_ID, _VERSION))
 
 
 @asynccontextmanager

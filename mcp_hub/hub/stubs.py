@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 from mcp_hub.hub.catalog import Parameter, Schema, Server, Tool, identifier, required_names
 
@@ -117,13 +118,14 @@ def resolve(ref: str, root: Schema | None) -> Any:
     if not ref.startswith("#"):
         return {}
     found: Any = root
-    for part in ref[1:].strip("/").split("/"):
-        if not part:
-            continue
-        part = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, Mapping) or part not in found:
+    for part in filter(None, unquote(ref[1:]).split("/")):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, Mapping) and key in found:
+            found = found[key]
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
             return {}
-        found = found[part]
     return found
 
 
@@ -228,7 +230,7 @@ class _Writer:
             if isinstance(values := schema.get(listed), list) and values:
                 return _literal(values[0])
         for union in ("anyOf", "oneOf", "allOf"):
-            if isinstance(members := schema.get(union), list) and members and "type" not in schema:
+            if isinstance(members := schema.get(union), list) and members and not _is_object(schema):
                 return self.sample(members[0], depth, seen)
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) and kind else kind
@@ -271,7 +273,7 @@ def _enum(values: list[Any]) -> str:
 
 def _union(members: list[str]) -> str:
     distinct = list(dict.fromkeys(members))
-    if "Any" in distinct:
+    if not distinct or "Any" in distinct:
         return "Any"
     distinct.sort(key=lambda member: member == "None")
     return " | ".join(distinct)

@@ -182,16 +182,19 @@ class Pool:
                 "Send a shorter one, or several.",
             )
             return run
-        async with self._slots, self._taken() as worker:
-            with anyio.move_on_after(self._limits.wall_seconds) as scope:
-                try:
+        try:
+            async with self._slots, self._taken() as worker:
+                with anyio.move_on_after(self._limits.wall_seconds) as scope:
                     await self._converse(worker, job, call_tool, run)
-                except HubError as error:
-                    run.error = error
-                except ValueError as error:
-                    run.error = ScriptError("script", f"The worker sent what is no frame: {error}")
-            if scope.cancelled_caught:
-                run.error = self._limit("wall_seconds", run, "Do less in one program, or raise the limit.")
+                if scope.cancelled_caught:
+                    run.error = self._limit("wall_seconds", run, "Do less in one program, or raise the limit.")
+        except HubError as error:
+            run.error = error
+        except ValueError as error:
+            run.error = ScriptError("script", f"The worker sent what is no frame: {error}")
+        except OSError as error:
+            logger.warning("no worker could be started: %s", error)
+            run.error = HubError(f"The interpreter couldn't be started ({error}). Run the program again.")
         return run
 
     async def _converse(self, worker: _Worker, job: Job, call_tool: CallTool, run: Run) -> None:
@@ -281,7 +284,11 @@ class Pool:
             self._kill(worker)
             worker.connection.close()
             assert self._tasks is not None
-            self._tasks.start_soon(self.warm)
+            self._tasks.start_soon(self._refill)
+
+    async def _refill(self) -> None:
+        with contextlib.suppress(OSError):  # the next program tries again, and tells
+            await self.warm()
 
     async def _ensure_zygote(self) -> None:
         async with self._starting:
@@ -289,10 +296,10 @@ class Pool:
                 return
             if self._process is not None:
                 logger.error("the zygote ended with status %s and is started again", self._process.returncode)
-            self._warm.clear()
+                self._forget()
             ours, theirs = socket.socketpair()
             with theirs:
-                self._process = await anyio.to_thread.run_sync(_start_zygote, theirs, self._limits)
+                self._process = await anyio.to_thread.run_sync(start_zygote, theirs, self._limits)
             ours.setblocking(False)
             self._control = ours
             assert self._tasks is not None
@@ -316,22 +323,30 @@ class Pool:
 
     async def _hear(self, control: socket.socket) -> None:
         buffer = bytearray()
-        while chunk := await _receive(control):
-            buffer += chunk
-            while len(buffer) >= zygote.NOTICE.size:
-                _, number, status = zygote.NOTICE.unpack_from(buffer)
-                del buffer[: zygote.NOTICE.size]
-                if worker := self._workers.pop(number, None):
-                    worker.status = status
-                    worker.exited.set()
+        with control:
+            while chunk := await _receive(control):
+                buffer += chunk
+                while len(buffer) >= zygote.NOTICE.size:
+                    _, number, status = zygote.NOTICE.unpack_from(buffer)
+                    del buffer[: zygote.NOTICE.size]
+                    if worker := self._workers.pop(number, None):
+                        worker.status = status
+                        worker.exited.set()
 
-    async def _stop_zygote(self) -> None:
-        process, control = self._process, self._control
-        self._process = self._control = None
+    def _forget(self) -> None:
+        """Close what belongs to this zygote: its control socket, which ends it, and the warm workers' sockets."""
         for worker in self._warm:
             worker.connection.close()
-        if control is not None:
-            control.close()
+        self._warm.clear()
+        self._workers.clear()
+        if self._control is not None:
+            with contextlib.suppress(OSError):  # it may have ended by itself
+                self._control.shutdown(socket.SHUT_RDWR)  # `_hear` reads from it still, and closes it
+        self._control = None
+
+    async def _stop_zygote(self) -> None:
+        process, self._process = self._process, None
+        self._forget()
         if process is None:
             return
         deadline = anyio.current_time() + ZYGOTE_EXIT_WAIT
@@ -342,7 +357,7 @@ class Pool:
             process.wait()
 
 
-def _start_zygote(control: socket.socket, limits: Limits) -> "subprocess.Popen[bytes]":
+def start_zygote(control: socket.socket, limits: Limits) -> "subprocess.Popen[bytes]":
     """An isolated interpreter (-I: no environment, -S: no site) that finds only this package and starlark."""
     here = Path(__file__).resolve().parents[2]
     library = Path(starlark.__file__).resolve().parents[1]

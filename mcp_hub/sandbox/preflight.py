@@ -26,7 +26,7 @@ class Reading:
     uses: dict[str, dict[str, int]] = field(default_factory=dict)
     """Namespace -> attribute -> the line of its first use."""
     whole: set[str] = field(default_factory=set)
-    """Namespaces that are used otherwise than by one of their attributes."""
+    """Namespaces that are used otherwise than by one of their attributes, or whose name is also a variable's."""
     dynamic: bool = False
 
 
@@ -42,10 +42,12 @@ def read(code: str, namespaces: Sequence[str]) -> Reading | None:
     reading = Reading()
     for statement in tree.body:
         _bind(statement, reading)
-    names = set(namespaces) - reading.assigned
+    nodes = list(ast.walk(tree))
+    names = set(namespaces)
+    own = names - {name for node in nodes for name in _bound_by(node)}
     attributes: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in own:
             attributes.add(id(node.value))
             reading.uses.setdefault(node.value.id, {}).setdefault(node.attr, node.lineno)
         elif isinstance(node, ast.Name):
@@ -78,6 +80,14 @@ def problems(reading: Reading, namespaces: Mapping[str, Sequence[str]], unavaila
             )
             found.append((line, f"line {line}: {namespace} has no tool {attribute!r}. {hint}"))
     return [text for _, text in sorted(found)]
+
+
+def _bound_by(node: ast.AST) -> tuple[str, ...]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.FunctionDef(name=name):
+            return (name,)
+        case _:
+            return ()
 
 
 def _bind(statement: ast.stmt, reading: Reading) -> None:

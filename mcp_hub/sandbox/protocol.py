@@ -25,18 +25,24 @@ Frame = dict[str, Any]
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame as bytes; NaN and infinities become null. Raises TypeError for what JSON can't hold."""
+    """The frame as bytes; NaN and infinities become null, half a surrogate pair `?`.
+
+    Raises TypeError for what JSON can't hold, ValueError for an integer of more than 4,300 digits.
+    """
     try:
-        text = json.dumps(frame, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:
-        text = json.dumps(_finite(frame), separators=(",", ":"), allow_nan=False)
+        text = json.dumps(_finite(frame), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     body = text.encode("utf-8", "replace")
     return HEADER.pack(len(body)) + body
 
 
 def decode(body: bytes) -> Frame:
     """A frame's body -> the frame. Raises ValueError when it isn't a JSON object."""
-    frame = json.loads(body)
+    try:
+        frame = json.loads(body)
+    except RecursionError:
+        raise ValueError("a frame is nested too deep") from None
     if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
         raise ValueError("a frame must be an object with a type")
     return frame

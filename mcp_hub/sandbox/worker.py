@@ -146,15 +146,21 @@ class Program:
         module.add_callable("_print", self._print)
         starlark.eval(module, starlark.parse("namespaces", self._bind(module, reading), _dialect()), globals_)
         options = starlark.EvalOptions(check_cancelled=self._tick, max_callstack_size=self._limits["call_depth"])
-        last = starlark.eval_with(options, module, program, globals_).value
-        if reading is None or "result" in reading.assigned:
-            value = module["result"]
-            if value is not None or reading is not None:
-                return value
-        if reading is not None and "main" in reading.functions:
-            call = starlark.parse("main", "main()", _dialect())
-            return starlark.eval_with(options, module, call, globals_).value
-        return last
+        ended = starlark.eval_with(options, module, program, globals_)
+        try:
+            if reading is None or "result" in reading.assigned:
+                value = module["result"]
+                if value is not None or reading is not None:
+                    return value
+            if reading is not None and "main" in reading.functions:
+                call = starlark.parse("main", "main()", _dialect())
+                ended = starlark.eval_with(options, module, call, globals_)
+            return ended.value
+        except starlark.StarlarkError as error:
+            if (held := _not_json(str(error))) and "Traceback" not in str(error):
+                message = f"The result holds {held}, which can't be written as JSON. Answer with data."
+                raise _Failed("result", message) from None
+            raise
 
     def _bind(self, module: starlark.Module, reading: preflight.Reading | None) -> str:
         lines = []
@@ -202,12 +208,6 @@ class Program:
         return bool(self._exhausted)
 
     def _explained(self, text: str) -> Frame:
-        if "`serde::serialize` not supported" in text:
-            found = re.search(r"on type `(\w+)`", text)
-            held = found[1] if found else "value"
-            what = "a tool or function" if held == "python_callable_value" else f"a {held}"
-            message = f"The result holds {what}, which can't be written as JSON. Answer with data."
-            return {"type": "error", "kind": "result", "message": message}
         if self._exhausted and CANCELLED in text:
             return {"type": "error", "kind": self._exhausted, "message": _shortened(text)}
         if CALL_STACK_OVERFLOW in text:
@@ -216,6 +216,10 @@ class Program:
             return {"type": "error", "kind": "memory", "message": _shortened(text)}
         kind = self._call_failed or "script"
         text = _shortened(text).replace("error: ToolFailure: ", "error: ")
+        if held := _not_json(text):
+            kind = "arguments"
+            told = f"error: an argument holds {held}, which can't be written as JSON; pass data"
+            text = re.sub(r"error: StarlarkError: Operation `serde::serialize` [^\n]*", told, text)
         if unknown := re.search(r"Variable `(\w+)` not found", text):
             kind = "name"
             near = nearest(unknown[1], self._servers)
@@ -306,6 +310,14 @@ def _globals() -> starlark.Globals:
 
 def _without_alternatives(text: str) -> str:
     return re.sub(r', expected (?:one of )?(?:"[^\n]*)', "", text)
+
+
+def _not_json(text: str) -> str:
+    """What starlark-pyo3 couldn't turn into a Python value, in words; "" when that isn't what the error is about."""
+    found = re.search(r"Operation `serde::serialize` not supported on type `(\w+)`", text)
+    if not found:
+        return ""
+    return "a tool or function" if found[1] in ("python_callable_value", "function") else f"a {found[1]}"
 
 
 def _shortened(text: str) -> str:

@@ -26,11 +26,13 @@ class CatalogStore:
         self._one_at_a_time = threading.Lock()  # a connection's statements must not run side by side
 
     def read(self, fingerprints: set[str]) -> dict[str, KeptCatalog]:
-        """The kept catalogs of these fingerprints; those never seen are absent."""
+        """The kept catalogs of these fingerprints; those never seen, or that can't be read, are absent."""
         kept = {}
         for fingerprint in fingerprints:
             for row in self._db.table("catalogs").rows_where("fingerprint = ?", [fingerprint]):
-                kept[fingerprint] = KeptCatalog(row["protocol"], row["instructions"], json.loads(row["tools"]))
+                tools = _read_tools(row["tools"])
+                if tools is not None:
+                    kept[fingerprint] = KeptCatalog(row["protocol"], row["instructions"], tools)
         return kept
 
     def write(self, fingerprint: str, server: str, catalog: KeptCatalog) -> None:
@@ -45,3 +47,11 @@ class CatalogStore:
         }
         with self._one_at_a_time:
             self._db.table("catalogs").upsert(row, pk="fingerprint")
+
+
+def _read_tools(text: str) -> list[dict[str, Any]] | None:
+    try:
+        tools = json.loads(text)
+    except ValueError:
+        return None
+    return tools if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools) else None

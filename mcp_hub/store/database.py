@@ -1,6 +1,10 @@
 """Opens the hub's SQLite database and brings it to the newest version."""
 
+import fcntl
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -34,14 +38,39 @@ def _catalogs(db: Database) -> None:
 def open_database(folder: Path) -> Database:
     """The database in `folder`, made readable by this user only and migrated.
 
-    Raises sqlite3.Error when the file can't be opened, is damaged, or belongs to a newer version.
+    Raises sqlite3.Error when the file is damaged or belongs to a newer version, OSError when it can't be made.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / FILE_NAME
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, check_same_thread=False)
+    try:
+        with _alone(folder):
+            return _migrated(connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _migrated(connection: sqlite3.Connection) -> Database:
     db = Database(connection)
     db.enable_wal()
     connection.execute("pragma synchronous = normal")
+    with Database(memory=True) as empty:
+        known = {migration.name for migration in migrations.pending(empty)}
+    newer = sorted({migration.name for migration in migrations.applied(db)} - known)
+    if newer:
+        raise sqlite3.DatabaseError(f"a newer mcp_hub has changed it ({', '.join(newer)})")
     migrations.apply(db)
     return db
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other hubs from opening it meanwhile: SQLite's own wait covers neither WAL nor a second migration."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -183,11 +183,11 @@ async def test_an_argument_that_does_not_fit_never_leaves_the_hub(
             "error: echo.odd_params was not called: argument options: field 'class' is missing; "
             'argument options["max-depth"]: expected int, got text "x"; '
             'argument type: expected one of "one", "two"; got text "three". It is: def odd_params(from_: str, *, '
-            'a_b: int = None, type: Literal["one", "two"] = None, options: {class: str, "max-depth?": int} = None) '
+            'a_b: int = None, type: Literal["one", "two"] = None, options: {"class": str, "max-depth?": int} = None) '
             "-> Any"
         )
         assert await told(client, "echo.echo_text(txt='a')") == snapshot(
-            "error: echo.echo_text was not called: no parameter 'txt'; did you mean 'text'?. "
+            "error: echo.echo_text was not called: no parameter 'txt' (did you mean 'text'?). "
             "It is: def echo_text(text: str) -> Any"
         )
     assert not journal.exists()

@@ -20,13 +20,13 @@ def weather(*options: str) -> Iterator[str]:
     """A weather server; its URL."""
     command = [sys.executable, str(FIXTURES / "weather_server.py"), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
         yield process.stdout.readline().removeprefix("listening on ").strip()
     finally:
         process.terminate()
         process.wait()
-        process.stdout.close() if process.stdout else None
+        process.stdout.close()
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["sse", "json"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support import LineHub, wait_until_gone
+from tests.support import LineHub, command_of, wait_until_gone
 
 BARE = '[servers.{name}]\ncommand = ["{{python}}", "-I", "-S", "{{fixtures}}/bare_server.py", "--tools", "{tools}"]\n'
 SLOW = '[servers.slow]\ncommand = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--start-delay", "120"]\n'
@@ -111,8 +111,7 @@ def test_no_process_is_left_however_the_hub_ends(
     hub.initialize()
     assert hub.call("executeToolCode", code="bad.fine()\ntwo.tool_000(text='a')\nresult = 1") == "1"
     started = hub.descendants()
-    commands = [psutil.Process(pid).cmdline() for pid in started]
-    assert sum("fixtures" in " ".join(command) for command in commands) >= 2
+    assert sum("fixtures" in command_of(pid) for pid in started) >= 2
     if ending == "stdin":
         assert hub.close() == 0
     else:

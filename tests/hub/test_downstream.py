@@ -1,0 +1,119 @@
+"""Supervision: when a server is connected to, again, and what a call is told meanwhile."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from mcp_hub.config import parse
+from mcp_hub.errors import DownstreamError
+from mcp_hub.hub.children import Children
+from mcp_hub.hub.downstream import Downstreams, State
+from mcp_hub.hub.results import to_value
+from mcp_hub.hub.session import Listed
+from tests.support import PATIENCE
+
+pytestmark = pytest.mark.anyio
+
+Open = Callable[..., AbstractAsyncContextManager[Downstreams]]
+
+BARE = '[servers.%s]\ncommand = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "3"]\n'
+BAD = (
+    '[servers.bad]\ncommand = ["{python}", "-I", "-S", "{fixtures}/misbehaving_server.py", "--mode", "%s"]\n'
+    "timeout = %s\n"
+)
+
+
+@pytest.fixture
+def opened(servers_toml: Callable[[str], Path], tmp_path: Path) -> Open:
+    """Downstreams of a servers.toml's text, without jitter; `seen` collects the lists."""
+
+    @asynccontextmanager
+    async def open_them(text: str, seen: dict[str, Listed] | None = None) -> AsyncIterator[Downstreams]:
+        path = servers_toml(text)
+        listed = {} if seen is None else seen
+
+        async def on_listed(name: str, each: Listed) -> None:
+            listed[name] = each
+
+        async with Downstreams(
+            parse(path.read_text(), path, {}).servers,
+            children=Children(tmp_path / "logs", {"PATH": ""}),
+            on_listed=on_listed,
+            max_message_bytes=1_000_000,
+            jitter=lambda: 1.0,
+        ) as downstreams:
+            yield downstreams
+
+    return open_them
+
+
+async def test_nothing_is_started_until_it_is_wanted(opened: Open) -> None:
+    async with opened(BARE % "one") as downstreams:
+        await anyio.wait_all_tasks_blocked()
+        assert downstreams["one"].status.state is State.IDLE
+
+
+async def test_a_wanted_server_lists_its_tools_and_tells_how_it_stands(opened: Open) -> None:
+    seen: dict[str, Listed] = {}
+    async with opened(BARE % "one", seen) as downstreams:
+        await downstreams.settle(["one"], PATIENCE)
+        status = downstreams["one"].status
+    assert (status.state, status.tools, status.error) == (State.READY, 3, None)
+    assert [tool["name"] for tool in seen["one"].tools] == ["tool_000", "tool_001", "tool_002"]
+    assert seen["one"].legacy
+
+
+async def test_a_call_starts_a_server_that_nobody_wanted_yet(opened: Open) -> None:
+    async with opened(BARE % "one") as downstreams:
+        result = await downstreams.call("one", "tool_000", {"text": "a"}, None)
+        assert to_value(result)["ok"] is True
+
+
+async def test_calls_of_a_failed_server_wait_for_it_and_then_tell_when_it_is_tried_again(opened: Open) -> None:
+    async with opened(BAD % ("exits-at-start", 1.2)) as downstreams:
+        with pytest.raises(DownstreamError, match=r"exited with status 3 .* The next try is in \d+\.\d s\."):
+            await downstreams.call("bad", "fine", {}, None)
+
+
+async def test_each_failure_doubles_the_wait_up_to_a_most(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(BAD % ("exits-at-start", 5)) as downstreams:
+        downstreams.want_all()
+        with anyio.fail_after(PATIENCE):
+            while len(caplog.records) < 3:
+                await anyio.sleep(0.01)
+    waits = [float(record.getMessage().rsplit(" in ", 1)[1].removesuffix(" s.")) for record in caplog.records[:3]]
+    assert waits == [0.5, 1.0, 2.0]
+
+
+async def test_more_servers_than_may_start_at_once_all_get_their_turn(opened: Open) -> None:
+    names = [f"s{number}" for number in range(9)]
+    seen: dict[str, Listed] = {}
+    async with opened("".join(BARE % name for name in names), seen) as downstreams:
+        downstreams.want_all()
+        with anyio.fail_after(PATIENCE):
+            while len(seen) < len(names):
+                await anyio.sleep(0.01)
+
+
+async def test_a_call_does_not_queue_behind_servers_that_never_get_ready(opened: Open) -> None:
+    stuck = "".join(
+        f'[servers.s{number}]\ncommand = ["{{python}}", "-I", "-S", "{{fixtures}}/misbehaving_server.py", '
+        '"--mode", "never-answers-initialize"]\n'
+        for number in range(6)
+    )
+    async with opened(stuck + BARE % "one") as downstreams:
+        downstreams.want_all()
+        with anyio.fail_after(PATIENCE):
+            result = await downstreams.call("one", "tool_000", {"text": "a"}, None)
+        assert to_value(result)["ok"] is True
+
+
+async def test_a_session_that_is_lost_is_opened_again(opened: Open) -> None:
+    seen: dict[str, Listed] = {}
+    async with opened(BAD % ("ok", 10), seen) as downstreams:
+        with pytest.raises(DownstreamError, match="it may or may not have done it"):
+            await downstreams.call("bad", "do", {"what": "die"}, None)
+        assert to_value(await downstreams.call("bad", "fine", {}, None)) is not None

@@ -1,0 +1,110 @@
+"""Frames between the pool and a worker: what goes in comes out, and what is no frame is refused."""
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from mcp_hub.sandbox.protocol import HEADER, Frame, decode, encode
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def body(encoded: bytes) -> bytes:
+    """A frame's body; its header must tell the size."""
+    (size,) = HEADER.unpack(encoded[: HEADER.size])
+    assert size == len(encoded) - HEADER.size
+    return encoded[HEADER.size :]
+
+
+def through(value: Any) -> Any:
+    """A value as the other side gets it."""
+    return decode(body(encode({"type": "value", "value": value})))["value"]
+
+
+def test_a_frame_is_its_size_and_compact_json() -> None:
+    assert encode({"type": "log", "text": "größe"}) == snapshot(
+        b'\x00\x00\x00\x1f{"type":"log","text":"gr\xc3\xb6\xc3\x9fe"}'
+    )
+
+
+@given(st.dictionaries(TEXTS, JSON, max_size=4), TEXTS)
+@settings(deadline=None)
+def test_a_frame_comes_out_as_it_went_in(fields: Frame, kind: str) -> None:
+    frame = {**fields, "type": kind}
+    assert decode(body(encode(frame))) == frame
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_json_cant_hold_becomes_null_wherever_it_stands(number: float) -> None:
+    assert through(number) is None
+    assert through([1, {"a": (number, 2.5)}]) == [1, {"a": [None, 2.5]}]
+
+
+def test_a_tuple_becomes_a_list() -> None:
+    assert through((1, ("a",))) == [1, ["a"]]
+
+
+def test_a_big_integer_keeps_its_digits() -> None:
+    assert through(10**4_000) == 10**4_000
+
+
+def test_half_a_surrogate_pair_becomes_a_question_mark() -> None:
+    assert through("a\ud800b") == "a?b"
+
+
+@pytest.mark.parametrize("value", [{1, 2}, b"bytes", object(), print, 1j, {("a",): 1}])
+def test_what_json_cant_hold_is_a_type_error(value: Any) -> None:
+    with pytest.raises(TypeError):
+        encode({"type": "done", "value": value})
+
+
+def test_an_integer_of_too_many_digits_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="4300 digits"):
+        encode({"type": "done", "value": 10**4_300})
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"no json", id="no JSON"),
+        pytest.param(b'{"type":"done"', id="cut off"),
+        pytest.param(b'{"type":"done"}{"type":"done"}', id="two frames"),
+        pytest.param(b'"done"', id="a text"),
+        pytest.param(b"[]", id="an array"),
+        pytest.param(b"null", id="null"),
+        pytest.param(b"{}", id="without a type"),
+        pytest.param(b'{"type":3}', id="a type that is no text"),
+        pytest.param(b'{"type":null}', id="a type that is null"),
+        pytest.param(b"\xff\xfe\x00", id="no UTF-8"),
+        pytest.param(b'{"type":"done","value":' + b"[" * 200_000 + b"]" * 200_000 + b"}", id="nested too deep"),
+        pytest.param(b'{"type":"done","value":' + b"9" * 5_000 + b"}", id="a number too long"),
+    ],
+)
+def test_what_is_no_frame_is_a_value_error(received: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode(received)
+
+
+@given(st.binary(max_size=60))
+@settings(deadline=None)
+def test_any_bytes_are_a_frame_or_a_value_error(received: bytes) -> None:
+    try:
+        frame = decode(received)
+    except ValueError:
+        return
+    assert isinstance(frame["type"], str)
+
+
+def test_a_frame_may_hold_what_it_doesnt_name() -> None:
+    assert decode(json.dumps({"type": "done", "extra": [1]}).encode()) == {"type": "done", "extra": [1]}

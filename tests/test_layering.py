@@ -1,0 +1,98 @@
+"""The house: imports go one way, every file says what it is for and has its tests, modules stay readable."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+PACKAGE = ROOT / "mcp_hub"
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("mcp_hub.__main__",),
+    ("mcp_hub.cli",),
+    ("mcp_hub.app",),
+    ("mcp_hub.hub.server",),
+    ("mcp_hub.hub.meta_tools",),
+    ("mcp_hub.hub.calls",),
+    ("mcp_hub.hub.downstream",),
+    ("mcp_hub.hub.session",),
+    ("mcp_hub.hub.children", "mcp_hub.hub.stdio", "mcp_hub.sandbox.pool"),
+    ("mcp_hub.hub.guardian", "mcp_hub.sandbox.zygote", "mcp_hub.store.catalogs", "mcp_hub.store.trust"),
+    ("mcp_hub.sandbox.worker", "mcp_hub.store.database"),
+    ("mcp_hub.hub.search", "mcp_hub.hub.stubs", "mcp_hub.hub.results", "mcp_hub.sandbox.preflight"),
+    ("mcp_hub.hub.catalog", "mcp_hub.sandbox.protocol"),
+    ("mcp_hub.config",),
+    ("mcp_hub.sandbox.limits", "mcp_hub.errors"),
+    ("mcp_hub", "mcp_hub.hub", "mcp_hub.sandbox", "mcp_hub.store"),
+)
+"""Top to bottom: a module imports only from the layers below its own."""
+
+LEVEL = {module: level for level, layer in enumerate(LAYERS) for module in layer}
+
+LONG_ON_PURPOSE: dict[str, str] = {}
+"""Modules over 500 lines, each with the reason."""
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a source file."""
+    dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return dotted.removesuffix(".__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of this package that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {
+                f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in LEVEL else node.module
+                for alias in node.names
+            }
+    return {name for name in found if name in LEVEL}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_imports_go_down_only(path: Path) -> None:
+    module = module_of(path)
+    assert module in LEVEL, f"give {module} its place in LAYERS"
+    upward = {name for name in imports_of(path) if LEVEL[name] <= LEVEL[module]}
+    assert not upward
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_the_sandbox_and_the_store_know_nothing_of_the_hub(path: Path) -> None:
+    if path.parent.name in ("sandbox", "store"):
+        assert not {name for name in imports_of(path) if name.startswith("mcp_hub.hub")}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_a_files_first_line_says_its_purpose(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert len(docstring.splitlines()[0]) > 30
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_a_module_is_at_most_500_lines(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= 500 or module_of(path) in LONG_ON_PURPOSE
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_every_source_file_has_its_tests(path: Path) -> None:
+    if path.stem in ("__init__", "__main__"):
+        return
+    folder = ROOT / "tests" / path.parent.relative_to(PACKAGE)
+    assert list(folder.glob(f"test_{path.stem}*.py")), f"no tests for {module_of(path)}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_nothing_prints_but_the_command_line(path: Path) -> None:
+    if path.name == "cli.py":
+        return
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
