@@ -142,7 +142,7 @@ async def _three(folder: Path, mode: Mode) -> AsyncIterator[tuple[Client, Client
     folder.mkdir(parents=True)
     config = processes.write_config(folder / "servers.toml", ["bare"])
     commands = (processes.hub_command(config), processes.hop_command(), processes.fixture_command())
-    env = {"MCP_HUB_STATE_DIR": str(folder / "state")}
+    env = processes.environment(folder / "state")
     log = folder / "stderr.log"
     async with _told(log), AsyncExitStack() as stack:
         errors = stack.enter_context(log.open("w"))

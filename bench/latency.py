@@ -98,7 +98,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and only 1 and 50 servers: about a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, only 1 and 50 servers: about a minute")
     parser.add_argument("--only", action="append", choices=MEASURES, metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where to write; by default only a whole run is kept, in bench/results"

@@ -7,7 +7,6 @@ from the environment never appears in an error.
 
 import hashlib
 import json
-import keyword
 import os
 import re
 import tomllib
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from mcp_hub.errors import ConfigError, nearest
+from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.limits import Limits
 
 FILE_NAME = "servers.toml"
@@ -126,10 +126,7 @@ class Settings(_Table):
                     name,
                     f"the server name {name!r} must start with a letter and hold only letters, digits, '-' and '_'",
                 )
-            spelling = name.replace("-", "_")
-            if spelling == "load" or keyword.iskeyword(spelling):
-                spelling += "_"
-            spelling = spelling.lower()
+            spelling = server_identifier(name).lower()
             if spelling in seen:
                 raise _name_error(
                     name,
@@ -223,7 +220,8 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
 
 
 def started_by(content: bytes, path: Path) -> dict[str, str]:
-    """What a file starts or connects to, server by server, as it is written: nothing is expanded.
+    """What a file starts or connects to, server by server, as it is written: nothing is expanded, and what a
+    terminal would act on or not show is escaped.
 
     Raises ConfigError when it isn't TOML.
     """
@@ -233,8 +231,13 @@ def started_by(content: bytes, path: Path) -> dict[str, str]:
         if isinstance(server, dict):
             command = server.get("command")
             what = " ".join(map(str, command)) if isinstance(command, list) else str(server.get("url", "nothing"))
-            shown[name] = what if server.get("enabled", True) else f"{what}  (switched off)"
+            off = "" if server.get("enabled", True) else "  (switched off)"
+            shown[_visible(name)] = f"{_visible(what)}{off}"
     return shown
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def json_schema() -> dict[str, Any]:

@@ -36,11 +36,11 @@ class CallerError(HubError):
     """A name that doesn't exist or an argument that doesn't fit."""
 
     @classmethod
-    def unknown(cls, kind: str, name: str, known: Iterable[str], then: str = "") -> "CallerError":
-        """`name` is no `kind`; the nearest of `known` are offered, and `then` says what to do next."""
+    def unknown(cls, kind: str, name: str, known: Iterable[str], then: str = "", *, where: str = "") -> "CallerError":
+        """`name` is no `kind` (`where`: "in ..."); the nearest of `known` are offered, `then` says what to do next."""
         near = nearest(name, known)
         hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-        return cls(f"There is no {kind} {name!r}.{hint}{f' {then}' if then else ''}")
+        return cls(f"There is no {kind} {name!r}{f' {where}' if where else ''}.{hint}{f' {then}' if then else ''}")
 
 
 class ScriptError(HubError):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from pydantic import ValidationError
 
 from mcp_hub import config
 from mcp_hub.config import PROXY_AND_CERTIFICATES, ServerSettings, line_of, load, parse, started_by
@@ -200,6 +201,12 @@ def test_a_server_that_is_switched_off_may_refer_to_what_isnt_set() -> None:
 def test_a_value_from_the_environment_is_in_no_error(text: str) -> None:
     said = told(text, {"SECRET": "hunter2"})
     assert "hunter2" not in said
+
+
+def test_pydantics_own_error_keeps_a_value_to_itself() -> None:
+    with pytest.raises(ValidationError) as caught:
+        ServerSettings.model_validate({"url": "hunter2"})
+    assert "hunter2" not in str(caught.value)
 
 
 # What is refused, and how that is told
@@ -541,6 +548,16 @@ def test_a_file_tells_what_it_starts_as_it_is_written() -> None:
             "half": "nothing",
         }
     )
+
+
+def test_what_a_file_starts_cant_be_hidden_from_the_person_who_reads_it() -> None:
+    content = r"""
+        [servers."a\u001b[8m"]
+        command = ["sh", "-c", "rm x\u001b[2K\rnpx server", "\u202etxt"]
+    """
+    assert started_by(content.encode(), FILE) == {
+        r"a\x1b[8m": r"sh -c rm x\x1b[2K\rnpx server \u202etxt",
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"servers = 3", b"[hub]", b"[servers]\na = 1"])

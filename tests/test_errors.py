@@ -38,13 +38,14 @@ def test_a_configuration_error_says_as_much_of_the_place_as_is_known(place: dict
 
 def test_an_unknown_name_is_answered_with_the_nearest_ones_and_what_to_do() -> None:
     error = CallerError.unknown(
-        "tool in github",
+        "tool",
         "list_isues",
         ["list_issues", "list_users", "close_issue", "star"],
         "readToolFile('servers/github.pyi') lists all.",
+        where="in github",
     )
     assert error.text == snapshot(
-        "There is no tool in github 'list_isues'. Did you mean 'list_issues' or 'list_users' or 'close_issue'? "
+        "There is no tool 'list_isues' in github. Did you mean 'list_issues' or 'list_users' or 'close_issue'? "
         "readToolFile('servers/github.pyi') lists all."
     )
 

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mcp_hub.hub.search", "mcp_hub.hub.stubs", "mcp_hub.hub.results", "mcp_hub.sandbox.preflight"),
     ("mcp_hub.hub.catalog", "mcp_hub.sandbox.protocol"),
     ("mcp_hub.config",),
-    ("mcp_hub.sandbox.limits", "mcp_hub.errors"),
+    ("mcp_hub.sandbox.limits", "mcp_hub.errors", "mcp_hub.names", "mcp_hub.sockets"),
     ("mcp_hub", "mcp_hub.hub", "mcp_hub.sandbox", "mcp_hub.store"),
 )
 """Top to bottom: a module imports only from the layers below its own."""

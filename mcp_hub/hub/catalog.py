@@ -3,8 +3,6 @@
 Pure. A server's list comes in as the server gave it; a `Catalog` is a snapshot that never changes.
 """
 
-import keyword
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,11 +11,9 @@ from typing import Any
 
 from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError
+from mcp_hub.names import server_identifier, spellings
 
 Schema = Mapping[str, Any]
-
-STARLARK_KEYWORDS = frozenset({"load", *keyword.kwlist})
-"""Python's are nearly Starlark's, reserved words included; a program is read by Python's parser too."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +71,11 @@ class Server:
             found = next((tool for tool in self.tools.values() if tool.wire_name == name), None)
         if found is None:
             raise CallerError.unknown(
-                f"tool in {self.name}",
+                "tool",
                 name,
                 self.tools,
                 f"readToolFile('servers/{self.name}.pyi') lists all.",
+                where=f"in {self.name}",
             )
         return found
 
@@ -91,7 +88,9 @@ class Catalog:
 
     def server(self, name: str) -> Server:
         """The server by its name in programs or in servers.toml, in any case. Raises CallerError."""
-        folded = identifier(name).lower()
+        if (found := self.servers.get(name)) is not None:
+            return found
+        folded = server_identifier(name).lower()
         for server in self.servers.values():
             if server.name.lower() == folded:
                 return server
@@ -175,7 +174,7 @@ def build_server(
         for name in by_name
         if any(fnmatchcase(name, glob) for glob in allow) and not any(fnmatchcase(name, glob) for glob in deny)
     )
-    name = identifier(key)
+    name = server_identifier(key)
     names = spellings(kept)
     tools = {}
     for wire in kept:
@@ -199,34 +198,3 @@ def required_names(schema: Schema) -> frozenset[str]:
     """The properties that an object must have; `required` may be anything in a foreign schema."""
     required = schema.get("required")
     return frozenset(each for each in required if isinstance(each, str)) if isinstance(required, list) else frozenset()
-
-
-def identifier(name: str) -> str:
-    """`name` as a program can write it: ASCII letters, digits and `_`, no leading digit, no keyword."""
-    spelled = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    if not spelled.strip("_"):
-        spelled = f"unnamed_{len(name)}" if spelled else "unnamed"
-    if spelled[0].isdigit():
-        spelled = f"_{spelled}"
-    return f"{spelled}_" if spelled in STARLARK_KEYWORDS else spelled
-
-
-def spellings(names: Iterable[str]) -> dict[str, str]:
-    """Each name's spelling in programs, all different, whatever order the names come in.
-
-    A name that can be written as it is keeps its spelling; of those that collide, later ones in alphabetical
-    order get `_2`, `_3` and so on.
-    """
-    ordered = sorted(set(names))
-    taken = {name for name in ordered if identifier(name) == name}
-    spelled = {name: name for name in taken}
-    for name in ordered:
-        if name in spelled:
-            continue
-        wanted = identifier(name)
-        candidate, number = wanted, 2
-        while candidate in taken:
-            candidate, number = f"{wanted}_{number}", number + 1
-        taken.add(candidate)
-        spelled[name] = candidate
-    return spelled

@@ -15,9 +15,10 @@ from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, HubError, ScriptError
 from mcp_hub.hub import results, stubs
 from mcp_hub.hub.calls import Calls
-from mcp_hub.hub.catalog import Catalog, LiveCatalog, Server, identifier
+from mcp_hub.hub.catalog import Catalog, LiveCatalog, Server
 from mcp_hub.hub.downstream import Downstreams, State
 from mcp_hub.hub.search import Index
+from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.sandbox.pool import Job, Pool, Run
 
@@ -123,7 +124,7 @@ class MetaTools:
     ) -> None:
         self._live = live
         self._kept_loaded = kept_loaded
-        self._keys = {identifier(key): key for key in servers}
+        self._keys = {server_identifier(key): key for key in servers}
         self._servers = servers
         self._downstreams = downstreams
         self._calls = calls
@@ -240,8 +241,8 @@ class MetaTools:
         return "\n".join(f"{name}: {stubs.line(catalog.servers[name].tools[tool])}" for name, tool in found)
 
     async def _server(self, name: str) -> Server:
-        key = self._keys.get(identifier(name)) or next(
-            (key for spelled, key in self._keys.items() if spelled.lower() == identifier(name).lower()), None
+        key = self._keys.get(server_identifier(name)) or next(
+            (key for spelled, key in self._keys.items() if spelled.lower() == server_identifier(name).lower()), None
         )
         if key is None:
             known = ", ".join(self._keys) or "none"
@@ -249,7 +250,7 @@ class MetaTools:
         await self._wait_for_unseen([key], None)
         if not self._live.knows(key):
             raise CallerError(self._why_unseen(key))
-        return self._live.snapshot.server(identifier(key))
+        return self._live.snapshot.server(server_identifier(key))
 
     async def _wait_for_unseen(self, keys: list[str], most: float | None) -> None:
         """Wait for servers whose tools nobody has seen; at most `most` seconds, else each for its own timeout."""
@@ -274,7 +275,7 @@ def _check(tool: MetaTool, arguments: Mapping[str, Any]) -> None:
             raise CallerError(f"{tool.name} needs the argument {name!r}.")
     for name, value in arguments.items():
         if name not in properties:
-            raise CallerError.unknown(f"argument of {tool.name}", name, properties)
+            raise CallerError.unknown("argument", name, properties, where=f"of {tool.name}")
         wanted, kind = (str, "text") if properties[name]["type"] == "string" else (int, "a whole number")
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise CallerError(f"{tool.name}: {name} must be {kind}.")

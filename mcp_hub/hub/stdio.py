@@ -24,9 +24,10 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from mcp_hub.sockets import READ_BYTES, SocketReader
+
 logger = logging.getLogger(__name__)
 
-READ_BYTES = 262_144
 PIPE_BYTES = 4096
 """What a pipe that polls as writable takes without blocking (POSIX: PIPE_BUF; 4096 on Linux, 512 on macOS)."""
 
@@ -86,16 +87,26 @@ class Oversized:
         return self
 
     @property
-    def request_id(self) -> int | str | None:
-        """The request that it answers; None for what isn't an answer, or doesn't say so at either end.
+    def answers(self) -> int | str | None:
+        """The id of the request that it answers; None for what isn't an answer, or doesn't say so at either end.
 
         The SDK for Python writes the id before the result, the one for TypeScript after it.
         """
-        found = _ANSWER_TO.match(self._head) or (_ANSWER.match(self._head) and _ID_LAST.search(self._tail))
-        try:
-            return json.loads(found[1]) if found else None
-        except ValueError:
+        return _id(_ANSWER_TO.match(self._head) or (_ANSWER.match(self._head) and _ID_LAST.search(self._tail)))
+
+    @property
+    def asks(self) -> int | str | None:
+        """The id of the request that it is; None for what isn't one, or doesn't say so at either end."""
+        if _ANSWER.match(self._head):
             return None
+        return _id(_ID_FIRST.match(self._head) or _ID_LAST.search(self._tail))
+
+
+def _id(found: "re.Match[bytes] | None") -> int | str | None:
+    try:
+        return json.loads(found[1]) if found else None
+    except ValueError:
+        return None
 
 
 _VERSION = rb'"jsonrpc"\s*:\s*"2\.0"'
@@ -103,6 +114,7 @@ _ID = rb'"id"\s*:\s*(\d+|"[^"\\]*")'
 _OUTCOME = rb'"(?:result|error)"'
 _ANSWER = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)?%b" % (_VERSION, _OUTCOME))
 _ANSWER_TO = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)?%b\s*,\s*(?:%b\s*,\s*)?%b" % (_VERSION, _ID, _VERSION, _OUTCOME))
+_ID_FIRST = re.compile(rb"\s*\{\s*(?:%b\s*,\s*)?%b\s*," % (_VERSION, _ID))
 _ID_LAST = re.compile(rb"%b\s*(?:,\s*%b\s*)?\}\s*$" % (_ID, _VERSION))
 
 
@@ -145,18 +157,19 @@ async def child_streams(
     is called when the child has closed its stdout.
     """
     loop = asyncio.get_running_loop()
+    reader = SocketReader(stdout)
 
     async def receive() -> bytes:
-        try:
-            chunk = await loop.sock_recv(stdout, READ_BYTES)
-        except ConnectionResetError:
-            chunk = b""
+        chunk = await reader.receive()
         if not chunk:
             on_end()
         return chunk
 
-    async with _bridged(receive, lambda data: loop.sock_sendall(stdin, data), most, on_noise) as streams:
-        yield streams
+    try:
+        async with _bridged(receive, lambda data: loop.sock_sendall(stdin, data), most, on_noise) as streams:
+            yield streams
+    finally:
+        reader.close()
 
 
 @asynccontextmanager
@@ -175,8 +188,9 @@ async def _bridged(
             try:
                 while chunk := await receive():
                     for line in lines.feed(chunk):
-                        message = _message(line, most, on_noise)
-                        if message is not None:
+                        if on_noise is None and isinstance(line, Oversized) and line.asks is not None:
+                            await write_stream.send(_refusal(line.asks, line.size, most))
+                        elif (message := _message(line, most, on_noise)) is not None:
                             await incoming.send(message)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return  # the session has ended
@@ -207,10 +221,10 @@ def _message(
 ) -> SessionMessage | Exception | None:
     if isinstance(line, Oversized):
         problem = f"a message of {line.size:,} bytes; the limit is {most:,} (hub.max_message_mib)"
-        if line.request_id is None:
+        if line.answers is None:
             return ValueError(problem)
         data = types.ErrorData(code=types.INTERNAL_ERROR, message=f"answered with {problem}")
-        return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=line.request_id, error=data))
+        return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=line.answers, error=data))
     try:
         return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
     except ValueError as error:
@@ -218,6 +232,12 @@ def _message(
             return error
         on_noise(line)
         return None
+
+
+def _refusal(request_id: int | str, size: int, most: int) -> SessionMessage:
+    problem = f"The request has {size:,} bytes and was not read; at most {most:,} are. Send less at a time."
+    data = types.ErrorData(code=types.INVALID_REQUEST, message=problem)
+    return SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=request_id, error=data))
 
 
 def _polled(fd: int) -> Callable[[], Awaitable[bytes]]:

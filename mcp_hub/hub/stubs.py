@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
-from mcp_hub.hub.catalog import Parameter, Schema, Server, Tool, identifier, required_names
+from mcp_hub.hub.catalog import Parameter, Schema, Server, Tool, required_names
+from mcp_hub.names import identifier
 
 DESCRIPTION_CHARACTERS = 120
 """A description on a signature's line is cut at the last word before this."""
@@ -338,15 +339,19 @@ def _objects(schema: Any, root: Schema, described: dict[str, str], name: str) ->
 
     One that was described before is the name of the field that has it.
     """
-    while isinstance(schema, Mapping) and isinstance(ref := schema.get("$ref"), str):
-        schema = resolve(ref, root)
-        if ref in described:
-            if isinstance(schema, Mapping) and "properties" in schema:
-                yield described[ref]
-            return
-        described[ref] = name
+    seen: set[str] = set()
+    last = ""
+    while isinstance(schema, Mapping) and isinstance(ref := schema.get("$ref"), str) and ref not in seen:
+        seen.add(ref)
+        last, schema = ref, resolve(ref, root)
     if not isinstance(schema, Mapping):
         return
+    if last in described:
+        if "properties" in schema:
+            yield described[last]
+        return
+    if last:
+        described[last] = name
     if isinstance(schema.get("properties"), Mapping):
         yield schema
     for union in ("anyOf", "oneOf", "allOf"):

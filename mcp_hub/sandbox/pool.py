@@ -30,11 +30,12 @@ from mcp_hub.errors import CallerError, HubError, LimitError, ScriptError
 from mcp_hub.sandbox import protocol, zygote
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.sandbox.protocol import Frame
+from mcp_hub.sockets import SocketReader
 
 logger = logging.getLogger(__name__)
 
-WARM_WORKERS = 2
-"""Workers kept ready: one for the next program and one for the program right after it."""
+WARM_WORKERS = 4
+"""Workers kept ready, about 1.3 MB each: more programs than an agent starts within a moment."""
 
 MEMORY_REMEDY = (
     "Memory isn't given back while a program runs, so what it makes in a loop adds up: ask the tools for less, or "
@@ -46,8 +47,6 @@ EXIT_WAIT = 2.0
 
 ZYGOTE_EXIT_WAIT = 2.0
 """Seconds that the zygote gets to kill its workers and exit, before it is killed itself."""
-
-RECEIVE_BYTES = 65_536
 
 CallTool = Callable[[str, str, list[Any], dict[str, Any]], Awaitable[Any]]
 """(server, tool, positional arguments, keyword arguments) -> a JSON value. Raises HubError."""
@@ -90,6 +89,7 @@ class Run:
 class _Worker:
     number: int
     connection: socket.socket
+    reader: SocketReader
     exited: anyio.Event = field(default_factory=anyio.Event)
     status: int = 0
     buffer: bytearray = field(default_factory=bytearray)
@@ -105,27 +105,25 @@ class _Worker:
         body = await self._exactly(size)
         return None if body is None else protocol.decode(body)
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: bytes) -> None:
+        """Send an encoded frame."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the next receive tells of the end
-            await asyncio.get_running_loop().sock_sendall(self.connection, protocol.encode(frame))
+            await asyncio.get_running_loop().sock_sendall(self.connection, frame)
+
+    def close(self) -> None:
+        """Let go of the socket, which ends a worker that waits for it."""
+        self.reader.close()
+        self.connection.close()
 
     async def _exactly(self, size: int) -> bytes | None:
         while len(self.buffer) < size:
-            chunk = await _receive(self.connection)
+            chunk = await self.reader.receive()
             if not chunk:
                 return None
             self.buffer += chunk
         taken = bytes(self.buffer[:size])
         del self.buffer[:size]
         return taken
-
-
-async def _receive(connection: socket.socket) -> bytes:
-    """What has arrived, b"" at the end. asyncio's own call: it costs no turn of the loop when data is there."""
-    try:
-        return await asyncio.get_running_loop().sock_recv(connection, RECEIVE_BYTES)
-    except ConnectionResetError:
-        return b""
 
 
 class Pool:
@@ -143,11 +141,13 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._warm: deque[_Worker] = deque()
         self._numbers = 0
+        self._used = anyio.Event()
         self._tasks: anyio.abc.TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
+        self._tasks.start_soon(self._keep_warm)
         return self
 
     async def __aexit__(
@@ -199,7 +199,7 @@ class Pool:
 
     async def _converse(self, worker: _Worker, job: Job, call_tool: CallTool, run: Run) -> None:
         namespaces = {name: list(tools) for name, tools in job.namespaces.items()}
-        await worker.send(
+        job_frame = protocol.encode(
             {
                 "type": "run",
                 "code": job.code,
@@ -208,6 +208,7 @@ class Pool:
                 "servers": list(job.servers),
             }
         )
+        await worker.send(job_frame)
         log_left = self._limits.log_bytes + 200  # the worker's own note about what it left out
         while True:
             frame = await worker.receive()
@@ -234,18 +235,22 @@ class Pool:
                 case other:
                     raise ValueError(f"unknown type {other!r}")
 
-    async def _answer(self, frame: Frame, call_tool: CallTool, run: Run) -> Frame:
+    async def _answer(self, frame: Frame, call_tool: CallTool, run: Run) -> bytes:
         server, tool = str(frame.get("server")), str(frame.get("tool"))
         args, kwargs = frame.get("args") or [], frame.get("kwargs") or {}
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise ValueError("a call's args and kwargs must be a list and an object")
         try:
             value = await call_tool(server, tool, args, kwargs)
+            answer = protocol.encode({"type": "value", "value": value})
         except HubError as error:
             kind = "arguments" if isinstance(error, CallerError) else "tool"
-            return {"type": "failure", "kind": kind, "message": error.text}
+            return protocol.encode({"type": "failure", "kind": kind, "message": error.text})
+        except RecursionError:
+            deep = f"{server}.{tool} answered with data that is nested too deep for a program."
+            return protocol.encode({"type": "failure", "kind": "tool", "message": deep})
         run.succeeded += 1
-        return {"type": "value", "value": value}
+        return answer
 
     def _failure(self, kind: str, message: str, run: Run) -> HubError:
         match kind:
@@ -282,13 +287,16 @@ class Pool:
             yield worker
         finally:
             self._kill(worker)
-            worker.connection.close()
-            assert self._tasks is not None
-            self._tasks.start_soon(self._refill)
+            worker.close()
+            self._used.set()
 
-    async def _refill(self) -> None:
-        with contextlib.suppress(OSError):  # the next program tries again, and tells
-            await self.warm()
+    async def _keep_warm(self) -> None:
+        """Replace the workers that were used, as each program ends: forking beside one that runs would slow it."""
+        while True:
+            await self._used.wait()
+            self._used = anyio.Event()
+            with contextlib.suppress(OSError):  # the next program tries again, and tells
+                await self.warm()
 
     async def _ensure_zygote(self) -> None:
         async with self._starting:
@@ -312,7 +320,7 @@ class Pool:
         with theirs:
             socket.send_fds(self._control, [zygote.REQUEST.pack(zygote.FORK, self._numbers)], [theirs.fileno()])
         ours.setblocking(False)
-        worker = _Worker(self._numbers, ours)
+        worker = _Worker(self._numbers, ours, SocketReader(ours))
         self._workers[worker.number] = worker
         return worker
 
@@ -323,8 +331,9 @@ class Pool:
 
     async def _hear(self, control: socket.socket) -> None:
         buffer = bytearray()
-        with control:
-            while chunk := await _receive(control):
+        reader = SocketReader(control)
+        with control, contextlib.closing(reader):
+            while chunk := await reader.receive():
                 buffer += chunk
                 while len(buffer) >= zygote.NOTICE.size:
                     _, number, status = zygote.NOTICE.unpack_from(buffer)
@@ -336,7 +345,7 @@ class Pool:
     def _forget(self) -> None:
         """Close what belongs to this zygote: its control socket, which ends it, and the warm workers' sockets."""
         for worker in self._warm:
-            worker.connection.close()
+            worker.close()
         self._warm.clear()
         self._workers.clear()
         if self._control is not None:

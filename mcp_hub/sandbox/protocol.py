@@ -23,6 +23,8 @@ MAX_FRAME_BYTES = 4 * 1024 * 1024
 
 Frame = dict[str, Any]
 
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 def encode(frame: Frame) -> bytes:
     """The frame as bytes; NaN and infinities become null, half a surrogate pair `?`.
@@ -30,9 +32,9 @@ def encode(frame: Frame) -> bytes:
     Raises TypeError for what JSON can't hold, ValueError for an integer of more than 4,300 digits.
     """
     try:
-        text = json.dumps(frame, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _encoder.encode(frame)
     except ValueError:
-        text = json.dumps(_finite(frame), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _encoder.encode(_finite(frame))
     body = text.encode("utf-8", "replace")
     return HEADER.pack(len(body)) + body
 

@@ -22,6 +22,12 @@ from mcp_hub.sandbox.protocol import Frame
 STEPS_A_TICK = 1000
 """starlark-pyo3 asks `check_cancelled` about once per 1,000 loop iterations (measured)."""
 
+QUIET = 0.005
+"""Seconds without a program before a worker rehearses: programs that follow each other closely leave no time for it,
+and it would slow them."""
+
+RECEIVE_BYTES = 65_536
+
 NOTES_BYTES = 16 * 1024 * 1024
 """Memory kept back, so that a program which has used all of its own can still be told so."""
 
@@ -48,6 +54,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._received = bytearray()
 
     def send(self, frame: Frame) -> None:
         self._connection.sendall(protocol.encode(frame))
@@ -57,13 +64,14 @@ class Channel:
         return protocol.decode(self._exactly(size))
 
     def _exactly(self, size: int) -> bytes:
-        received = bytearray()
-        while len(received) < size:
-            chunk = self._connection.recv(min(size - len(received), 1 << 20))
+        while len(self._received) < size:
+            chunk = self._connection.recv(RECEIVE_BYTES)
             if not chunk:
                 os._exit(0)  # the pool has no more use for this program
-            received += chunk
-        return bytes(received)
+            self._received += chunk
+        taken = bytes(self._received[:size])
+        del self._received[:size]
+        return taken
 
 
 Limits = Mapping[str, Any]
@@ -175,7 +183,7 @@ class Program:
                 module.add_callable(name, self._caller(namespace, tool))
                 fields.append(f"{tool}={name}")
             if wanted:
-                lines.append(f"{namespace} = struct({', '.join(fields)})\n")
+                lines.append(f"{namespace} = _struct({', '.join(fields)})\n")
         return "".join(lines)
 
     def _caller(self, server: str, tool: str) -> Callable[..., Any]:
@@ -230,11 +238,12 @@ class Program:
         return {"type": "error", "kind": kind, "message": text}
 
 
-def serve(connection: socket.socket, fresh: Environment, limits: Limits) -> None:
-    """Take one job from the socket, run it in `fresh`, answer it."""
+def serve(descriptor: int, fresh: Environment, limits: Limits) -> None:
+    """Take one job from the socket that `descriptor` is, run it in `fresh`, answer it."""
     confine(limits)
+    connection = socket.socket(fileno=descriptor)
     channel = Channel(connection)
-    if not select.select([connection], [], [], 0)[0]:
+    if not select.select([connection], [], [], QUIET)[0]:
         _rehearse(limits)
     program = Program(channel, fresh, channel.receive(), limits)
     answer = program.run()
@@ -275,7 +284,7 @@ def confine(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # the socket is open already; nothing else may be
     if sys.platform == "linux":
         soft = limits["base_bytes"] + limits["memory_mib"] * 1024 * 1024
         resource.setrlimit(resource.RLIMIT_AS, (soft, soft + NOTES_BYTES))

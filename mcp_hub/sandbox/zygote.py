@@ -7,7 +7,6 @@ does when the hub is killed, every worker is killed.
 """
 
 import contextlib
-import ctypes
 import gc
 import json
 import os
@@ -15,7 +14,6 @@ import select
 import signal
 import socket
 import struct
-import sys
 from collections.abc import Callable
 
 from mcp_hub.sandbox import worker
@@ -27,31 +25,32 @@ NOTICE = struct.Struct(">cIi")
 
 FORK, KILL, EXITED = b"F", b"K", b"X"
 
-PR_SET_PDEATHSIG = 1
-
 
 def main(limits: str) -> None:
     """Serve the control socket on descriptor 0 until it ends. `limits` are every program's, as JSON."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)  # the pool decides when this ends, by closing the socket
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    control = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
     wake_read, wake_write = socket.socketpair()
     wake_read.setblocking(False)
     wake_write.setblocking(False)
     signal.set_wakeup_fd(wake_write.fileno())
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    ours = (control.fileno(), wake_read.fileno(), wake_write.fileno())
     fresh = worker.environment()
     bounds: worker.Limits = {**json.loads(limits), "base_bytes": worker.address_space()}
     gc.collect()
     gc.freeze()
     gc.disable()  # a collection would touch, and so copy, pages that a worker shares with this process
-    control = socket.socket(fileno=os.dup(0))
     workers: dict[int, int] = {}
 
     def fork(descriptor: int) -> int:
         pid = os.fork()
         if pid == 0:
-            _become_worker(descriptor, libc, fresh, bounds)
+            _become_worker(descriptor, ours, fresh, bounds)
         os.close(descriptor)
         return pid
 
@@ -86,20 +85,17 @@ def _obey(control: socket.socket, workers: dict[int, int], fork: Callable[[int],
     return True
 
 
-def _become_worker(descriptor: int, libc: ctypes.CDLL | None, fresh: worker.Environment, limits: worker.Limits) -> None:
+def _become_worker(descriptor: int, ours: tuple[int, ...], fresh: worker.Environment, limits: worker.Limits) -> None:
+    """In the child: keep nothing of the zygote but memory, serve one program, end.
+
+    Every step here is paid for by every program, and each page of memory that it touches must be copied first:
+    the zygote's own set-up (ignored signals, null for 0 to 2, no environment) is inherited instead of repeated.
+    """
     try:
-        signal.set_wakeup_fd(-1)
-        for each in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(each, signal.SIG_DFL)
         os.setsid()
-        if libc is not None:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):
-            os.dup2(null, standard)
-        os.dup2(descriptor, 3)
-        os.closerange(4, 256)
-        worker.serve(socket.socket(fileno=3), fresh, limits)
+        for each in ours:
+            os.close(each)
+        worker.serve(descriptor, fresh, limits)
     finally:
         os._exit(0)
 

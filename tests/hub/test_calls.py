@@ -1,11 +1,17 @@
 """One call's way: names looked up, arguments bound and checked, the server called, the answer converted."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
+import anyio
 import mcp_types as types
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from inline_snapshot import snapshot
+from jsonschema import Draft202012Validator
 
 from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, DownstreamError, ToolError
@@ -181,7 +187,7 @@ def test_arguments_go_by_position_in_the_signatures_order_or_by_either_name(
     assert bind(tool(ISSUES), args, kwargs) == bound
 
 
-def test_a_parameters_name_in_programs_wins_over_another_ones_own_name() -> None:
+def test_parameters_whose_names_collide_are_told_apart_by_their_spellings() -> None:
     colliding = tool(takes(**{"a-b": TEXT, "a_b": TEXT, "a.b": TEXT}))
     assert bind(colliding, [], {"a_b": 1, "a_b_2": 2, "a_b_3": 3}) == {"a_b": 1, "a-b": 2, "a.b": 3}
 
@@ -459,8 +465,34 @@ async def test_a_schema_that_cant_be_checked_leaves_the_checking_to_the_server(s
 
 
 @pytest.mark.anyio
+async def test_a_reference_to_elsewhere_is_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[Any] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda request, *_: fetched.append(request))
+    await Hub(takes(a={"$ref": "https://example.com/schema.json"})).sent(a=7)
+    assert fetched == []
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("value", [10**400, "x" * 100_000, "\u2028", {"a": [[[[1]]]]}])
 async def test_a_refusal_stays_short_and_on_one_line_whatever_came(value: Any) -> None:
     said = await Hub(takes(a={"type": "boolean"})).refused(a=value)
     assert len(said) < 400
     assert len(said.splitlines()) == 1
+
+
+ARGUMENTS = st.dictionaries(
+    st.sampled_from(["repo", "state", "start_time", "from_", "from", "limit", "labels", "where", "other"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 101)
+    | st.sampled_from(["open", "text", [], ["a"], ["a", 1], {}, {"by": "x"}, {"by": None}]),
+)
+
+
+@given(ARGUMENTS)
+@settings(deadline=None)
+def test_a_server_only_gets_what_its_own_schema_accepts(arguments: dict[str, Any]) -> None:
+    hub = Hub()
+    with suppress(CallerError):
+        anyio.run(partial(hub.call, **arguments))
+    assert all(Draft202012Validator(ISSUES).is_valid(sent) for _, _, sent in hub.downstreams.called)

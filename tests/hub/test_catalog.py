@@ -12,7 +12,8 @@ from inline_snapshot import snapshot
 
 from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError
-from mcp_hub.hub.catalog import Catalog, LiveCatalog, Tool, build_server, identifier, spellings
+from mcp_hub.hub.catalog import Catalog, LiveCatalog, Tool, build_server
+from mcp_hub.names import identifier, spellings
 
 
 def listed(*names: str, **each: Any) -> list[dict[str, Any]]:
@@ -274,7 +275,7 @@ def test_a_tool_is_found_by_either_of_its_names(catalog: Catalog, name: str) -> 
     assert catalog.server("github").tool(name).wire_name == "create-issue"
 
 
-def test_the_name_in_programs_wins_over_another_tools_own_name() -> None:
+def test_tools_whose_names_collide_are_each_found_by_their_own() -> None:
     server = build_server("s", "", listed("from", "from__2", "from_"))
     assert server.tool("from_").wire_name == "from_"
     assert server.tool("from").wire_name == "from"
@@ -290,7 +291,7 @@ def test_an_unknown_tool_is_answered_with_the_nearest_and_where_all_are(catalog:
     with pytest.raises(CallerError) as caught:
         catalog.server("github").tool("list_isues")
     assert caught.value.text == snapshot(
-        "There is no tool in github 'list_isues'. Did you mean 'list_issues'? "
+        "There is no tool 'list_isues' in github. Did you mean 'list_issues'? "
         "readToolFile('servers/github.pyi') lists all."
     )
 

@@ -203,7 +203,7 @@ async def test_misuse_is_told_and_an_unknown_tool_is_raised() -> None:
         "readToolFile: startLine must be a whole number."
     )
     assert await answer(made, "listToolFiles", qurey="x") == snapshot(
-        "There is no argument of listToolFiles 'qurey'. Did you mean 'query'?"
+        "There is no argument 'qurey' of listToolFiles. Did you mean 'query'?"
     )
     with pytest.raises(CallerError, match="Did you mean 'listToolFiles'"):
         await made.answer("listTools", {})

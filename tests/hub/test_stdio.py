@@ -62,6 +62,25 @@ def test_a_client_that_stops_reading_does_not_stop_the_hub_from_ending(
     assert hub.wait() == 0
 
 
+@pytest.mark.parametrize("id_first", [True, False])
+def test_a_request_that_is_too_large_is_refused_and_the_next_is_answered(
+    state: Path, tmp_path: Path, servers_toml: Callable[[str], Path], id_first: bool
+) -> None:
+    hub = LineHub(servers_toml(""), state, tmp_path)
+    hub.initialize()
+    padding = "x" * (17 * 1024 * 1024)
+    params = f'"method":"tools/call","params":{{"name":"listToolFiles","arguments":{{"query":"{padding}"}}}}'
+    line = f'{{"id":99,{params},"jsonrpc":"2.0"}}\n' if id_first else f'{{{params},"jsonrpc":"2.0","id":99}}\n'
+    assert hub.process.stdin is not None
+    hub.process.stdin.write(line.encode())
+    hub.process.stdin.flush()
+    answer = hub.receive()
+    assert answer["id"] == 99
+    assert "at most 16,777,216 are. Send less at a time." in answer["error"]["message"]
+    assert "No server is configured" in hub.call("listToolFiles")
+    assert hub.close() == 0
+
+
 @pytest.mark.parametrize("source", ["/dev/null", "file"])
 def test_a_stdin_that_cannot_be_polled_is_read_to_its_end(
     state: Path, tmp_path: Path, servers_toml: Callable[[str], Path], source: str

@@ -584,13 +584,32 @@ def test_docs_reach_any_depth() -> None:
 
 def test_docs_follow_a_reference_to_a_reference() -> None:
     made = tool(
-        {"a": {"$ref": "#/$defs/A", "description": "Its own words."}},
+        {"a": {"$ref": "#/$defs/A", "description": "Its own words."}, "b": {"$ref": "#/$defs/A"}},
         defs={"A": {"$ref": "#/$defs/B"}, "B": {"type": "object", "properties": {"x": TEXT}, "description": "B's."}},
     )
     written = docs(made)
-    assert "a: " in written
-    assert "Its own words." in written
-    assert "    x: str" in written
+    assert '  a: {"x?": str} (default None) Its own words.\n    x: str (default None)\n' in written
+    assert '  b: {"x?": str} (default None) B\'s.\n    the fields of a, above\n' in written
+
+
+@pytest.mark.parametrize("ref", ["#/properties/a", "#/$defs/Loop", "#"])
+def test_a_reference_that_leads_back_to_itself_ends(ref: str) -> None:
+    made = tool({"a": {"$ref": ref}}, ("a",), defs={"Loop": {"$ref": "#/$defs/Pool"}, "Pool": {"$ref": "#/$defs/Loop"}})
+    assert "a: " in signature(made)
+    assert "  a: " in docs(made)
+    assert "a={" in example(made)
+
+
+@pytest.mark.parametrize(
+    "keyword", ["properties", "items", "anyOf", "oneOf", "allOf", "enum", "required", "$ref", "additionalProperties"]
+)
+@pytest.mark.parametrize("value", [None, True, 3, "text", [], {}, [3], {"x": 3}])
+def test_a_keyword_with_a_value_that_makes_no_sense_is_passed_over(keyword: str, value: Any) -> None:
+    for schema in ({keyword: value}, {"type": "object", keyword: value}, {"type": "array", keyword: value}):
+        made = tool({"a": schema}, ("a",))
+        ast.parse(f"{signature(made)}: ...")
+        ast.parse(example(made))
+        assert "  a: " in docs(made)
 
 
 @pytest.mark.parametrize("required", [True, False, None, "x", 3, [[]], {"x": 1}])
@@ -687,10 +706,23 @@ def schemas_of(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 SCHEMAS = st.recursive(st.just({}) | ANYTHING, schemas_of, max_leaves=10)
 
 
-@given(SCHEMAS, SCHEMAS, st.text(max_size=12), st.text(max_size=300))
+TOOLS = st.fixed_dictionaries(
+    {
+        "name": st.text(max_size=12),
+        "description": st.text(max_size=300),
+        "inputSchema": ANYTHING
+        | st.fixed_dictionaries(
+            {"properties": st.dictionaries(WORDS | st.text(max_size=3), SCHEMAS, max_size=3)},
+            optional={"required": st.lists(WORDS, max_size=3), "$defs": st.dictionaries(WORDS, SCHEMAS, max_size=2)},
+        ),
+        "outputSchema": SCHEMAS,
+    }
+)
+
+
+@given(TOOLS)
 @settings(deadline=None)
-def test_any_schema_gives_one_line_that_reads_as_python(schema: Any, output: Any, name: str, description: str) -> None:
-    raw = {"name": name, "inputSchema": schema, "outputSchema": output, "description": description}
+def test_any_tool_is_one_line_that_reads_as_python(raw: dict[str, Any]) -> None:
     (made,) = server(raw).tools.values()
     assert fits_a_line(line(made))
     ast.parse(f"{signature(made)}: ...")

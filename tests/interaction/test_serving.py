@@ -327,7 +327,7 @@ async def test_a_misused_meta_tool_is_told_how_to_be_used(
             "The file has 7 lines; startLine 99 is beyond its end."
         )
         assert await told("getToolDocs", {"server": "orders", "tool": "lateOrders"}) == snapshot(
-            "There is no tool in orders 'lateOrders'. Did you mean 'late_orders' or 'list_orders' or "
+            "There is no tool 'lateOrders' in orders. Did you mean 'late_orders' or 'list_orders' or "
             "'get_order'? readToolFile('servers/orders.pyi') lists all."
         )
         assert await told("listToolFiles", {"query": "zzzz"}) == snapshot(
