@@ -6,8 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -179,8 +179,10 @@ def tools(query: tuple[str, ...], config_file: Path | None, as_json: bool) -> No
 
     async def list_all() -> int:
         async with app.open_hub(loaded, where) as hub:
-            await hub.begin()
-            await hub.downstreams.settle(list(app.enabled(loaded)), app.longest_timeout(loaded))
+            names = list(app.enabled(loaded))
+            with _waiting(f"connecting to {len(names)} server{'s' if len(names) != 1 else ''}"):
+                await hub.begin()
+                await hub.downstreams.settle(names, app.longest_timeout(loaded))
             for server in hub.downstreams:
                 if server.status.error:
                     click.secho(f"mcp_hub: {server.status.error}", fg="yellow", err=True)
@@ -219,8 +221,9 @@ def run(file: TextIO, config_file: Path | None, as_json: bool) -> None:
 
     async def run_it() -> int:
         async with app.open_hub(loaded, where) as hub:
-            await hub.begin(connect=False)
-            done = await hub.meta_tools.execute(code)
+            with _waiting("running"):
+                await hub.begin(connect=False)
+                done = await hub.meta_tools.execute(code)
         if as_json:
             error = {"kind": type(done.error).__name__, "text": done.error.text} if done.error else None
             record = {"result": done.value, "error": error, "printed": done.log, "calls": done.calls}
@@ -290,6 +293,16 @@ def _prepared(config_file: Path | None) -> "tuple[Folders, Loaded]":
     if loaded.untrusted:
         click.secho(f"mcp_hub: {loaded.untrusted.text}", fg="yellow", err=True)
     return where, loaded
+
+
+@contextmanager
+def _waiting(what: str) -> Iterator[None]:
+    """Say on a terminal what is going on."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status(what) if console.is_terminal else nullcontext():
+        yield
 
 
 @asynccontextmanager

@@ -80,7 +80,7 @@ class Children:
     def __init__(self, log_folder: Path, environ: Mapping[str, str]) -> None:
         self._log_folder = log_folder
         self._environ = environ
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self._guardian: tuple[subprocess.Popen[bytes], socket.socket] | None = None
         self._starting_guardian = anyio.Lock()
 
     @asynccontextmanager
@@ -104,9 +104,10 @@ class Children:
 
     async def aclose(self) -> None:
         """Let the guardian go; all children have ended by now, so it ends at once."""
-        if self._guardian is not None and self._guardian.stdin is not None:
-            self._guardian.stdin.close()
-            await anyio.to_thread.run_sync(self._guardian.wait)
+        if self._guardian is not None:
+            process, line = self._guardian
+            line.close()
+            await anyio.to_thread.run_sync(process.wait)
 
     def environment(self, settings: ServerSettings) -> dict[str, str]:
         """What a child gets: PATH, HOME, the locale, what `env_pass` names, what `env` sets. Nothing else."""
@@ -150,21 +151,24 @@ class Children:
 
     def _tell_guardian(self, sign: str, pid: int) -> None:
         assert self._guardian is not None
-        assert self._guardian.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # without a guardian the hub still ends its children itself
-            self._guardian.stdin.write(f"{sign}{pid}\n".encode())
-            self._guardian.stdin.flush()
+        with contextlib.suppress(OSError):  # without a guardian the hub still ends its children itself
+            self._guardian[1].send(f"{sign}{pid}\n".encode())
 
 
-def _start_guardian() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(guardian.__file__)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={},
-        start_new_session=True,
-    )
+def _start_guardian() -> "tuple[subprocess.Popen[bytes], socket.socket]":
+    """The guardian and the hub's end of its stdin, which never blocks: a line is far smaller than its buffer."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(guardian.__file__)],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            start_new_session=True,
+        )
+    ours.setblocking(False)
+    return process, ours
 
 
 async def _end(child: Child) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, HubError, ScriptError
@@ -160,7 +161,7 @@ class MetaTools:
         await self._wait_for_unseen(list(self._servers), LIST_WAIT)
         catalog = self._live.snapshot
         if query and query.strip():
-            return self._search(catalog, query)
+            return await self._search(catalog, query)
         rows: list[tuple[str, str, str]] = []
         for name, key in self._keys.items():
             server = catalog.servers.get(name)
@@ -231,10 +232,10 @@ class MetaTools:
             text = f"The program failed ({run.error.kind}). {run.told_calls()}\n{text}"
         return Answer((text, *printed), is_error=True)
 
-    def _search(self, catalog: Catalog, query: str) -> str:
+    async def _search(self, catalog: Catalog, query: str) -> str:
         if self._indexed is None or self._indexed[0] is not catalog:
-            self._indexed = (catalog, Index(catalog.tools()))
-        found = self._indexed[1].search(query, FOUND)
+            self._indexed = (catalog, await anyio.to_thread.run_sync(Index, catalog.tools()))
+        found = await anyio.to_thread.run_sync(self._indexed[1].search, query, FOUND)
         if not found:
             known = ", ".join(f"{name} ({len(server.tools)})" for name, server in catalog.servers.items())
             raise CallerError(f"No tool fits {query!r}. Servers and their tools: {known or 'none'}. Try other words.")

@@ -8,9 +8,11 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx2
 import mcp_types as types
 from anyio.abc import TaskStatus
@@ -139,7 +141,7 @@ class Session:
             status = await self._child.exited()
         if status is None:
             return "closed its stdout"
-        words = self._child.last_words()
+        words = await anyio.to_thread.run_sync(self._child.last_words)
         how = f"was ended by signal {-status}" if status < 0 else f"exited with status {status}"
         return f'{how} (its last words: "{words}")' if words else how
 
@@ -204,9 +206,13 @@ class Session:
                 tasks.cancel_scope.cancel()
             return
         timeout = httpx2.Timeout(self._settings.timeout, read=max(HTTP_OTHER, self._settings.timeout))
-        async with httpx2.AsyncClient(
-            headers=self._settings.headers, timeout=timeout, event_hooks={"response": [self._on_response]}
-        ) as http:
+        client = partial(
+            httpx2.AsyncClient,
+            headers=self._settings.headers,
+            timeout=timeout,
+            event_hooks={"response": [self._on_response]},
+        )
+        async with await anyio.to_thread.run_sync(client) as http:  # it reads every root certificate
             yield streamable_http_client(self._settings.url, http_client=http)
 
     async def _watch(self, child: Child) -> None:
