@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 WARM_WORKERS = 4
 """Workers kept ready, about 1.3 MB each: more programs than an agent starts within a moment."""
 
+TIDY_AFTER = 0.002
+"""Seconds from a program's end until its worker is killed, if it is still there, and another is forked."""
+
 MEMORY_REMEDY = (
     "Memory isn't given back while a program runs, so what it makes in a loop adds up: ask the tools for less, or "
     "work in several programs."
@@ -92,6 +95,7 @@ class _Worker:
     reader: SocketReader
     exited: anyio.Event = field(default_factory=anyio.Event)
     status: int = 0
+    answered: bool = False
     buffer: bytearray = field(default_factory=bytearray)
 
     async def receive(self) -> Frame | None:
@@ -142,6 +146,7 @@ class Pool:
         self._warm: deque[_Worker] = deque()
         self._numbers = 0
         self._used = anyio.Event()
+        self._answered: deque[_Worker] = deque()
         self._tasks: anyio.abc.TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
@@ -226,9 +231,11 @@ class Pool:
                     log_left -= len(text)
                     run.log += text
                 case "done":
+                    worker.answered = True
                     run.value, run.steps = frame.get("value"), int(frame.get("steps", 0))
                     return
                 case "error":
+                    worker.answered = True
                     run.steps = int(frame.get("steps", 0))
                     run.error = self._failure(str(frame.get("kind")), str(frame.get("message")), run)
                     return
@@ -286,15 +293,20 @@ class Pool:
         try:
             yield worker
         finally:
-            self._kill(worker)
-            worker.close()
+            if worker.answered:
+                self._answered.append(worker)  # it is ending by itself; the program's answer goes out first
+            else:
+                self._end(worker)
             self._used.set()
 
     async def _keep_warm(self) -> None:
-        """Replace the workers that were used, as each program ends: forking beside one that runs would slow it."""
+        """End and replace the workers that were used, a moment after each program has ended."""
         while True:
             await self._used.wait()
             self._used = anyio.Event()
+            await anyio.sleep(TIDY_AFTER)
+            while self._answered:
+                self._end(self._answered.popleft())
             with contextlib.suppress(OSError):  # the next program tries again, and tells
                 await self.warm()
 
@@ -324,7 +336,8 @@ class Pool:
         self._workers[worker.number] = worker
         return worker
 
-    def _kill(self, worker: _Worker) -> None:
+    def _end(self, worker: _Worker) -> None:
+        worker.close()
         if self._control is not None and not worker.exited.is_set():
             with contextlib.suppress(OSError):  # a zygote that has gone has taken its workers along
                 self._control.send(zygote.REQUEST.pack(zygote.KILL, worker.number))
@@ -344,9 +357,10 @@ class Pool:
 
     def _forget(self) -> None:
         """Close what belongs to this zygote: its control socket, which ends it, and the warm workers' sockets."""
-        for worker in self._warm:
+        for worker in (*self._warm, *self._answered):
             worker.close()
         self._warm.clear()
+        self._answered.clear()
         self._workers.clear()
         if self._control is not None:
             with contextlib.suppress(OSError):  # it may have ended by itself
