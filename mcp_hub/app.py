@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 from platformdirs import user_config_path, user_state_path
-from sqlite_utils import Database
 
 from mcp_hub import config
 from mcp_hub.config import Loaded, ServerSettings
@@ -28,8 +28,10 @@ from mcp_hub.hub.meta_tools import MetaTools
 from mcp_hub.hub.session import Listed
 from mcp_hub.sandbox.pool import Pool
 from mcp_hub.store.catalogs import CatalogStore, KeptCatalog
-from mcp_hub.store.database import open_database
 from mcp_hub.store.trust import TrustStore
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ class Hub:
     downstreams: Downstreams
     pool: Pool
     kept_loaded: anyio.Event
-    _database: Database | None = None
+    _database: "Database | None" = None
     _store: CatalogStore | None = None
     _prints: dict[str, str] = field(default_factory=dict)
 
@@ -131,6 +133,10 @@ class Hub:
             self._database.close()
 
     def _load_kept(self) -> None:
+        import jsonschema.validators  # noqa: F401 - the first call needs it; here it is imported off the loop
+
+        from mcp_hub.store.database import open_database
+
         servers = enabled(self.loaded)
         self._prints = {name: settings.fingerprint() for name, settings in servers.items()}
         self._database = open_database(self.where.state)

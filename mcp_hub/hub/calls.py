@@ -3,12 +3,7 @@
 import ast
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
-
-from jsonschema import ValidationError
-from jsonschema.protocols import Validator
-from jsonschema.validators import Draft202012Validator, validator_for
-from referencing import Registry
+from typing import TYPE_CHECKING, Any
 
 from mcp_hub.errors import CallerError, ToolError, nearest
 from mcp_hub.hub import results, stubs
@@ -16,6 +11,10 @@ from mcp_hub.hub.catalog import Catalog, Schema, Tool
 from mcp_hub.hub.downstream import Downstreams
 from mcp_hub.hub.session import Progress
 from mcp_hub.hub.stubs import one_line
+
+if TYPE_CHECKING:  # imported with the first validator, so that the hub's first answer doesn't wait for it
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
 PROBLEMS = 5
 """Problems with one call's arguments that are told at once."""
@@ -129,7 +128,10 @@ def _takes_none(schema: Any, root: Schema, seen: frozenset[str] = frozenset()) -
     return "null" in kind if isinstance(kind, list) else kind == "null"
 
 
-def _validator(tool: Tool) -> Validator | None:
+def _validator(tool: Tool) -> "Validator | None":
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry
+
     schema = dict(tool.input_schema)
     try:
         kind = validator_for(schema, default=Draft202012Validator)
@@ -140,7 +142,7 @@ def _validator(tool: Tool) -> Validator | None:
     return kind(schema, registry=Registry())
 
 
-def _problem(error: ValidationError, tool: Tool) -> str:
+def _problem(error: "ValidationError", tool: Tool) -> str:
     names = {parameter.wire_name: parameter.name for parameter in tool.parameters}
     path = list(error.absolute_path)
     place = "".join(f"[{json.dumps(part)}]" for part in path[1:])

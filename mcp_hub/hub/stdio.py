@@ -37,6 +37,9 @@ EDGE_BYTES = 512
 CLIENT_MESSAGE_BYTES = 16 * 1024 * 1024
 """Largest message taken from the client; a program is bounded far below."""
 
+FLUSH = 0.5
+"""Seconds for what is already answered to be written when a session ends; a peer that doesn't read gets no more."""
+
 Streams = tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 
 
@@ -182,6 +185,8 @@ async def _bridged(
     incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
 
+    written = anyio.Event()
+
     async def reader() -> None:
         lines = Lines(most)
         async with incoming:
@@ -203,7 +208,8 @@ async def _bridged(
                     await send(text.encode() + b"\n")
                 except OSError:
                     incoming.close()  # nobody reads: the session ends as if the peer had closed
-                    return
+                    break
+        written.set()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(reader)
@@ -211,9 +217,11 @@ async def _bridged(
         try:
             yield read_stream, write_stream
         finally:
-            tasks.cancel_scope.cancel()
             read_stream.close()
             write_stream.close()
+            with anyio.move_on_after(FLUSH, shield=True):
+                await written.wait()
+            tasks.cancel_scope.cancel()
 
 
 def _message(

@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 WARM_WORKERS = 4
 """Workers kept ready, about 1.3 MB each: more programs than an agent starts within a moment."""
 
-TIDY_AFTER = 0.002
-"""Seconds from a program's end until its worker is killed, if it is still there, and another is forked."""
+TIDY_AFTER = 0.01
+"""Seconds from a program's end until its worker is killed and another is forked: the answer has gone out by then."""
 
 MEMORY_REMEDY = (
     "Memory isn't given back while a program runs, so what it makes in a loop adds up: ask the tools for less, or "
@@ -304,7 +304,8 @@ class Pool:
         while True:
             await self._used.wait()
             self._used = anyio.Event()
-            await anyio.sleep(TIDY_AFTER)
+            if self._warm:
+                await anyio.sleep(TIDY_AFTER)
             while self._answered:
                 self._end(self._answered.popleft())
             with contextlib.suppress(OSError):  # the next program tries again, and tells

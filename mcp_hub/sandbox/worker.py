@@ -244,13 +244,14 @@ def serve(descriptor: int, fresh: Environment, limits: Limits) -> None:
     connection = socket.socket(fileno=descriptor)
     channel = Channel(connection)
     if not select.select([connection], [], [], QUIET)[0]:
-        _rehearse(limits)
+        rehearse(fresh, limits)
     program = Program(channel, fresh, channel.receive(), limits)
     answer = program.run()
     _allow_notes()
     try:
         program.flush()
         channel.send(answer)
+        connection.recv(1)  # ending is work too: the pool ends this process once the answer has gone out
     except OSError:
         return  # the pool has gone
 
@@ -268,11 +269,18 @@ class _Rehearsal(Channel):
         return protocol.decode(b'{"type":"value","value":{"a":[1]}}')
 
 
-def _rehearse(limits: Limits) -> None:
-    """Run a program of our own first: a fork pays for each page at its first use, and pays here, unseen."""
-    code = "a = b.c(d=1)\nprint(a)\nresult = a"
-    job = {"code": code, "namespaces": {"b": ["c"]}, "unavailable": {}, "servers": ["b"]}
-    Program(_Rehearsal(), environment(), job, limits).run()
+def rehearse(fresh: Environment, limits: Limits) -> None:
+    """Run a program of our own in `fresh`: what is set up at first use is set up, what a fork copies is copied, unseen.
+
+    What it defined is taken back.
+    """
+    code = "_rehearsed = _rehearsal.call(a=1)\nprint(_rehearsed)\n_rehearsed"
+    namespaces = {"_rehearsal": ["call"]}
+    job = {"code": code, "namespaces": namespaces, "unavailable": {}, "servers": ["_rehearsal"]}
+    Program(_Rehearsal(), fresh, job, limits).run()
+    module, _ = fresh
+    for name in ("_rehearsed", "_rehearsal", "__rehearsal__call"):
+        module[name] = None
 
 
 def confine(limits: Limits) -> None:

@@ -4,9 +4,10 @@ import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlite_utils import Database
+if TYPE_CHECKING:  # the hub answers before it opens its database
+    from sqlite_utils import Database
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class KeptCatalog:
 class CatalogStore:
     """The `catalogs` table. A server whose configuration changes has another fingerprint, so another row."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: "Database") -> None:
         self._db = db
         self._one_at_a_time = threading.Lock()  # a connection's statements must not run side by side
 

@@ -19,6 +19,18 @@ def bare(name: str, tools: int = 3) -> str:
     return BARE.format(name=name, tools=tools)
 
 
+def test_what_was_asked_before_stdin_ended_is_answered(
+    state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
+) -> None:
+    hub = LineHub(servers_toml(""), state, tmp_path)
+    client = {"name": "test", "version": "1"}
+    hub.send("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
+    assert hub.process.stdin is not None
+    hub.process.stdin.close()
+    assert hub.receive()["result"]["serverInfo"]["name"] == "mcp_hub"
+    assert hub.wait() == 0
+
+
 def test_nothing_is_started_before_the_first_answer(
     state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
 ) -> None:

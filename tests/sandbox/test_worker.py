@@ -32,6 +32,17 @@ def test_a_file_can_be_opened_for_writing_but_not_written(tmp_path: Path) -> Non
     assert not target.exists() or target.read_bytes() == b""
 
 
+def test_what_was_rehearsed_is_out_of_a_programs_reach() -> None:
+    done = inside(
+        "fresh = worker.environment()\n"
+        "bounds = {**limits, 'log_bytes': 100, 'steps': 10**6, 'call_depth': 50}\n"
+        "worker.rehearse(fresh, bounds)\n"
+        "names = ('_rehearsed', '_rehearsal', '__rehearsal__call')\n"
+        "sys.exit(0 if [fresh[0][name] for name in names] == [None, None, None] else 7)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_few_descriptors_are_there_to_be_had() -> None:
     done = inside("import socket\nkept = [socket.socket() for _ in range(8)]")
     assert "Too many open files" in done.stderr
