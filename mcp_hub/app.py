@@ -4,6 +4,7 @@
 has its first answer before anything else takes the processor.
 """
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -23,9 +24,11 @@ from mcp_hub.config import Loaded, ServerSettings
 from mcp_hub.hub.calls import Calls
 from mcp_hub.hub.catalog import LiveCatalog
 from mcp_hub.hub.children import Children
-from mcp_hub.hub.downstream import Downstreams
+from mcp_hub.hub.downstream import ENDING, Downstreams
 from mcp_hub.hub.meta_tools import MetaTools
 from mcp_hub.hub.session import Listed
+from mcp_hub.hub.stubs import DESCRIPTION_CHARACTERS, one_line
+from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.pool import Pool
 from mcp_hub.store.catalogs import CatalogStore, KeptCatalog
 from mcp_hub.store.trust import TrustStore
@@ -75,14 +78,22 @@ def load_settings(named: Path | None, where: Folders, environ: Mapping[str, str]
 
 def log_to(where: Folders, level: str) -> None:
     """Send the hub's log to stderr and to a file; never to stdout, which belongs to the protocol."""
-    where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = RotatingFileHandler(where.logs / "hub.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
-    file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     console = logging.StreamHandler()
     console.setFormatter(logging.Formatter("mcp_hub: %(message)s"))
     console.setLevel(level)
-    logging.basicConfig(level=logging.WARNING, handlers=[file, console], force=True)
-    logging.getLogger("mcp_hub").setLevel(logging.INFO)
+    handlers: list[logging.Handler] = [console]
+    problem: OSError | None = None
+    try:
+        where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = RotatingFileHandler(where.logs / "hub.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+        handlers.append(file)
+    except OSError as error:
+        problem = error
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    logging.getLogger("mcp_hub").setLevel(logging.DEBUG if level == "DEBUG" else logging.INFO)
+    if problem is not None:
+        logger.warning("no log file can be written in %s (%s); set %s", where.logs, problem.strerror, STATE_VARIABLE)
 
 
 @dataclass
@@ -105,12 +116,13 @@ class Hub:
         """Load what was kept of each server's catalog, make workers ready, then connect, a few at a time."""
         try:
             await anyio.to_thread.run_sync(self._load_kept)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # the hub works without what it kept, whatever is wrong with it
             logger.warning("what was kept in %s can't be used, so nothing is kept: %s", self.where.state, error)
         self.kept_loaded.set()
-        await self.pool.warm()
         if connect:
             self.downstreams.want_all()
+        with contextlib.suppress(OSError):  # a program tries again, and tells
+            await self.pool.warm()
 
     async def took_list(self, name: str, listed: Listed) -> None:
         """A server gave its list: put it in the catalog, keep it if it is new."""
@@ -155,7 +167,7 @@ def enabled(loaded: Loaded) -> dict[str, ServerSettings]:
 
 def longest_timeout(loaded: Loaded) -> float:
     """Seconds after which every server has either opened its session or failed to."""
-    return max((server.timeout for server in enabled(loaded).values()), default=0) + 1
+    return max((server.timeout for server in enabled(loaded).values()), default=0) + ENDING + 1
 
 
 @asynccontextmanager
@@ -209,7 +221,7 @@ async def serve_stdio(loaded: Loaded, where: Folders) -> None:
             await hub.begin()
 
         tasks.start_soon(begin)
-        await serve_stdio(build_server(hub.meta_tools, instructions(loaded)), answered.set)
+        await serve_stdio(build_server(hub.meta_tools, instructions(loaded), answered.set), answered.set)
         tasks.cancel_scope.cancel()
 
 
@@ -222,7 +234,8 @@ def instructions(loaded: Loaded) -> str:
     left = INSTRUCTION_CHARACTERS - len(lines[0])
     servers = enabled(loaded)
     for number, (name, server) in enumerate(servers.items()):
-        line = f"- {name}{f': {server.description}' if server.description else ''}"
+        purpose = one_line(server.description or "", DESCRIPTION_CHARACTERS)
+        line = f"- {server_identifier(name)}{f': {purpose}' if purpose else ''}"
         left -= len(line) + 1
         if left < 60:
             lines.append(f"- and {len(servers) - number} more: listToolFiles() names all")

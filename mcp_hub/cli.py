@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,9 +21,9 @@ from mcp_hub.errors import ConfigError, HubError
 if TYPE_CHECKING:  # a command imports what it needs: `serve` must answer first and the others read faster
     from rich.table import Table
 
-    from mcp_hub.app import Folders
+    from mcp_hub.app import Folders, Hub
     from mcp_hub.config import Loaded
-    from mcp_hub.hub.downstream import Downstreams
+    from mcp_hub.hub.downstream import Status
 
 PLAIN_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
@@ -50,6 +50,9 @@ def _says_what_is_wrong(command: Callable[..., Any]) -> Callable[..., Any]:
         except HubError as error:
             click.secho(f"mcp_hub: {error.text}", fg="red", err=True)
             sys.exit(UNUSABLE if isinstance(error, ConfigError) else FAILED)
+        except (OSError, UnicodeDecodeError) as error:  # a folder that can't be written, a file that isn't text
+            click.secho(f"mcp_hub: {error}", fg="red", err=True)
+            sys.exit(UNUSABLE)
 
     return wrapped
 
@@ -148,14 +151,15 @@ def check(config_file: Path | None, as_json: bool) -> None:
     async def connect_to_all() -> int:
         async with app.open_hub(loaded, where) as hub:
             names = list(app.enabled(loaded))
-            async with _shown(hub.downstreams, quiet=as_json):
+            if not names and not as_json:
+                click.echo(_nothing_configured(where, loaded))
+                return OK
+            async with _shown(hub, quiet=as_json):
                 await hub.begin()
                 await hub.downstreams.settle(names, app.longest_timeout(loaded))
-            statuses = [server.status for server in hub.downstreams]
+            statuses = _statuses(hub)
             if as_json:
                 click.echo(json.dumps([asdict(status) for status in statuses], indent=2))
-            elif not statuses:
-                click.echo("No server is configured; `mcp_hub config schema` describes servers.toml.")
             return OK if all(status.state is State.READY for status in statuses) else FAILED
 
     sys.exit(_run(connect_to_all))
@@ -186,17 +190,23 @@ def tools(query: tuple[str, ...], config_file: Path | None, as_json: bool) -> No
             for server in hub.downstreams:
                 if server.status.error:
                     click.secho(f"mcp_hub: {server.status.error}", fg="yellow", err=True)
-            if query:
-                click.echo(await hub.meta_tools.list_tool_files(" ".join(query)))
-            elif as_json:
+            found = await hub.meta_tools.find(" ".join(query)) if query else list(hub.live.snapshot.tools())
+            if as_json:
                 rows = [
-                    {"server": tool.server, "tool": tool.name, "signature": stubs.signature(tool)}
-                    for tool in hub.live.snapshot.tools()
+                    {
+                        "server": tool.server,
+                        "tool": tool.name,
+                        "own_name": tool.wire_name,
+                        "signature": stubs.signature(tool),
+                    }
+                    for tool in found
                 ]
                 click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+            elif query:
+                click.echo("\n".join(f"{tool.server}: {stubs.line(tool)}" for tool in found))
             else:
                 click.echo("\n".join(stubs.server_file(each) for each in hub.live.snapshot.servers.values()))
-            return OK
+            return FAILED if any(server.status.error for server in hub.downstreams) else OK
 
     sys.exit(_run(list_all))
 
@@ -217,7 +227,10 @@ def run(file: TextIO, config_file: Path | None, as_json: bool) -> None:
     from mcp_hub import app
 
     where, loaded = _prepared(config_file)
-    code = file.read()
+    try:
+        code = file.read()
+    except UnicodeDecodeError:
+        raise ConfigError("isn't UTF-8; save the file as UTF-8.", file=file.name) from None
 
     async def run_it() -> int:
         async with app.open_hub(loaded, where) as hub:
@@ -261,7 +274,7 @@ def trust(file: Path) -> None:
         raise ConfigError(f"can't be read: {os.strerror(error.errno or 0)}.", file=str(file)) from None
     servers = started_by(content, file)
     TrustStore(app.folders(os.environ).state).trust(file, content)
-    click.echo(f"{file} is trusted as it is now. It starts or connects to:")
+    click.echo(f"{file.resolve()} is trusted as it is now. It starts or connects to{':' if servers else ' nothing.'}")
     width = max((len(name) for name in servers), default=0)
     for name, what in servers.items():
         click.echo(f"  {name:<{width}}  {what}")
@@ -295,6 +308,13 @@ def _prepared(config_file: Path | None) -> "tuple[Folders, Loaded]":
     return where, loaded
 
 
+def _nothing_configured(where: "Folders", loaded: "Loaded") -> str:
+    if loaded.files:
+        return f"No server is switched on in {' or '.join(map(str, loaded.files))}."
+    looked = [Path.cwd() / "servers.toml", where.config / "servers.toml"]
+    return f"No server is configured. Looked for {' and '.join(map(str, looked))}."
+
+
 @contextmanager
 def _waiting(what: str) -> Iterator[None]:
     """Say on a terminal what is going on."""
@@ -306,7 +326,7 @@ def _waiting(what: str) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _shown(downstreams: "Downstreams", *, quiet: bool) -> AsyncIterator[None]:
+async def _shown(hub: "Hub", *, quiet: bool) -> AsyncIterator[None]:
     """Show how the servers stand: live on a terminal, once at the end elsewhere."""
     if quiet:
         yield
@@ -318,13 +338,18 @@ async def _shown(downstreams: "Downstreams", *, quiet: bool) -> AsyncIterator[No
     if not console.is_terminal:
         yield
         console.width = max(console.width, PLAIN_WIDTH)
-        console.print(_table(downstreams))
+        console.print(_table(hub))
         return
-    with Live(console=console, get_renderable=lambda: _table(downstreams), refresh_per_second=8):
+    with Live(console=console, get_renderable=lambda: _table(hub), refresh_per_second=8):
         yield
 
 
-def _table(downstreams: "Downstreams") -> "Table":
+def _statuses(hub: "Hub") -> "list[Status]":
+    """How each server stands, with the tools that an agent sees of it."""
+    return [replace(server.status, tools=hub.live.count(server.name)) for server in hub.downstreams]
+
+
+def _table(hub: "Hub") -> "Table":
     from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
@@ -336,8 +361,7 @@ def _table(downstreams: "Downstreams") -> "Table":
         table.add_column(title, justify="right")
     table.add_column("error", overflow="fold")
     colours = {"ready": "green", "failed": "red", "connecting": "yellow"}
-    for server in downstreams:
-        status = server.status
+    for status in _statuses(hub):
         table.add_row(
             status.name,
             Text(status.state, style=colours.get(status.state, "dim")),

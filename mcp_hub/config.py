@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from mcp_hub.errors import ConfigError, nearest
@@ -41,6 +42,10 @@ PROXY_AND_CERTIFICATES = (
 """What a child gets besides PATH, HOME and the locale unless `env_pass` says otherwise (issue 1)."""
 
 SERVER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+SECRET_CHARACTERS = 6
+"""A shorter value is no secret, and masking it would make texts unreadable."""
 
 
 class _Table(BaseModel):
@@ -76,13 +81,35 @@ class ServerSettings(_Table):
     timeout: float = Field(30, gt=0, le=3600, description="Seconds for a connection, and for one tool call.")
     description: str | None = Field(None, description="What the server is for, in a line, as the agent reads it.")
     tools: ToolFilter = ToolFilter()
+    _substituted: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be repeated in a log or an answer: values of `env`, of `headers`, and of each `${VAR}`."""
+        values = (*self.env.values(), *self.headers.values(), *self._substituted)
+        return tuple(sorted({value for value in values if len(value) >= SECRET_CHARACTERS}, key=len, reverse=True))
 
     @field_validator("url")
     @classmethod
     def _http(cls, url: str | None) -> str | None:
-        if url is not None and not re.match(r"https?://[^/]", url):
-            raise ValueError("must start with http:// or https://")
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # brackets that don't match, a port that is no number
+            usable = False
+        if not usable:
+            raise ValueError("must be a URL: http:// or https://, a host, and a port from 1 to 65535 if any")
         return url
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not re.fullmatch(r"[!-~]+", name) or not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+                raise ValueError(f"the header {name!r} must be printable ASCII, without blanks or line ends around it")
+        return headers
 
     @model_validator(mode="after")
     def _command_or_url(self) -> Self:
@@ -209,13 +236,19 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
 
     Raises ConfigError naming file, line, key and remedy.
     """
-    expanded = _expand(_tables(text, path), (), text, path, environ)
+    substituted: dict[str, list[str]] = {}
+    expanded = _expand(_tables(text, path), (), text, path, environ, substituted)
     try:
         settings = Settings.model_validate(expanded)
     except ValidationError as error:
         raise _explained(error, text, path) from None
     return settings.model_copy(
-        update={"servers": {name: _anchored(server, path) for name, server in settings.servers.items()}}
+        update={
+            "servers": {
+                name: _anchored(server, path, tuple(substituted.get(name, ())))
+                for name, server in settings.servers.items()
+            }
+        }
     )
 
 
@@ -292,22 +325,31 @@ def _merged(below: Settings, above: Settings, path: Path) -> Settings:
         raise ConfigError(_problem(error.errors()[0]), file=str(path)) from None
 
 
-def _anchored(server: ServerSettings, path: Path) -> ServerSettings:
-    if server.cwd is None:
-        return server
-    return server.model_copy(update={"cwd": str((path.parent / Path(server.cwd).expanduser()).resolve())})
+def _anchored(server: ServerSettings, path: Path, substituted: tuple[str, ...]) -> ServerSettings:
+    anchored = {} if server.cwd is None else {"cwd": str((path.parent / Path(server.cwd).expanduser()).resolve())}
+    placed = server.model_copy(update=anchored)
+    placed._substituted = substituted
+    return placed
 
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-def _expand(value: Any, at: tuple[str, ...], text: str, path: Path, environ: Mapping[str, str]) -> Any:
+def _expand(
+    value: Any,
+    at: tuple[str, ...],
+    text: str,
+    path: Path,
+    environ: Mapping[str, str],
+    substituted: dict[str, list[str]],
+) -> Any:
+    """`value` with every `${VAR}` replaced; what a server's were replaced by is added to `substituted`."""
     if isinstance(value, dict):
         if len(at) == 2 and at[0] == "servers" and value.get("enabled") is False:
             return value  # a server that is switched off may refer to what isn't set
-        return {key: _expand(each, (*at, key), text, path, environ) for key, each in value.items()}
+        return {key: _expand(each, (*at, key), text, path, environ, substituted) for key, each in value.items()}
     if isinstance(value, list):
-        return [_expand(each, at, text, path, environ) for each in value]
+        return [_expand(each, at, text, path, environ, substituted) for each in value]
     if not isinstance(value, str):
         return value
 
@@ -315,6 +357,8 @@ def _expand(value: Any, at: tuple[str, ...], text: str, path: Path, environ: Map
         name, default = match[1], match[2]
         found = environ.get(name)
         if found or (found is not None and default is None):
+            if len(at) > 1 and at[0] == "servers":
+                substituted.setdefault(at[1], []).append(found)
             return found
         if default is not None:
             return default

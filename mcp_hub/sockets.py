@@ -58,3 +58,5 @@ class SocketReader:
             return
         except ConnectionResetError:
             self._waiter.set_result(b"")
+        except OSError as error:
+            self._waiter.set_exception(error)

@@ -142,7 +142,7 @@ class TestTrust:
         config = servers_toml(BARE % "one")
         untrusted = mcp_hub("check", cwd=tmp_path)
         assert f"{config} was found and left alone, because it isn't trusted yet" in untrusted.stderr
-        assert "No server is configured" in untrusted.stdout
+        assert "No server is configured. Looked for" in untrusted.stdout
 
         trusted = mcp_hub("trust", cwd=tmp_path)
         assert trusted.returncode == 0

@@ -271,11 +271,17 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one(text:
         ),
         (
             '[servers.a]\nurl = "example.com/mcp"\n',
-            snapshot("/home/ada/servers.toml:2: [servers.a.url] must start with http:// or https://."),
+            snapshot(
+                "/home/ada/servers.toml:2: [servers.a.url] must be a URL: http:// or https://, a host, and a port from "
+                "1 to 65535 if any."
+            ),
         ),
         (
             '[servers.a]\nurl = "http:///mcp"\n',
-            snapshot("/home/ada/servers.toml:2: [servers.a.url] must start with http:// or https://."),
+            snapshot(
+                "/home/ada/servers.toml:2: [servers.a.url] must be a URL: http:// or https://, a host, and a port from "
+                "1 to 65535 if any."
+            ),
         ),
         (
             '[servers.a]\ncommand = "npx server"\n',

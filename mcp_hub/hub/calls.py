@@ -2,8 +2,11 @@
 
 import ast
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
 
 from mcp_hub.errors import CallerError, ToolError, nearest
 from mcp_hub.hub import results, stubs
@@ -15,6 +18,9 @@ from mcp_hub.hub.stubs import one_line
 if TYPE_CHECKING:  # imported with the first validator, so that the hub's first answer doesn't wait for it
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
+
+SMALL = 500
+"""Parts of a call's arguments up to which they are validated on the event loop: well under a millisecond."""
 
 PROBLEMS = 5
 """Problems with one call's arguments that are told at once."""
@@ -43,26 +49,26 @@ class Calls:
         found = self._catalog().server(server)
         record = found.tool(tool)
         arguments = bind(record, args, kwargs)
-        self._validate(record, arguments)
+        await self._validate(record, arguments)
         result = await self._downstreams.call(found.key, record.wire_name, arguments, on_progress)
         if result.is_error:
             raise ToolError(record.server, record.name, results.error_text(result))
         return results.to_value(result)
 
-    def _validate(self, tool: Tool, arguments: dict[str, Any]) -> None:
+    async def _validate(self, tool: Tool, arguments: dict[str, Any]) -> None:
         at = (tool.server, tool.name)
         known = self._validators.get(at)
         if known is None or known[0] is not tool:
-            known = self._validators[at] = (tool, _validator(tool))
+            known = self._validators[at] = (tool, await anyio.to_thread.run_sync(_validator, tool))
         validator = known[1]
         if validator is None:
             return
-        try:
-            found = sorted(validator.iter_errors(arguments), key=lambda error: list(map(str, error.path)))
-        except Exception:
-            return  # a `$ref` to nowhere, or without end, or to what is no schema: the server checks for itself
-        if found:
-            raise CallerError(_told(tool, [_problem(error, tool) for error in found]))
+        if _is_large(arguments):
+            problems = await anyio.to_thread.run_sync(_problems, validator, tool, arguments)
+        else:
+            problems = _problems(validator, tool, arguments)
+        if problems:
+            raise CallerError(_told(tool, problems))
 
 
 def bind(tool: Tool, args: list[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,18 +134,59 @@ def _takes_none(schema: Any, root: Schema, seen: frozenset[str] = frozenset()) -
     return "null" in kind if isinstance(kind, list) else kind == "null"
 
 
+def _problems(validator: "Validator", tool: Tool, arguments: dict[str, Any]) -> list[str]:
+    """What is wrong with the arguments, in words; one more than is told, so that the rest can be counted as more."""
+    try:
+        found = list(islice(validator.iter_errors(arguments), PROBLEMS + 1))
+    except Exception:
+        return []  # a `$ref` to nowhere, or without end, or to what is no schema: the server checks for itself
+    found.sort(key=lambda error: list(map(str, error.path)))
+    return [_problem(error, tool) for error in found]
+
+
+def _is_large(value: Any, left: int = SMALL) -> bool:
+    """Whether a JSON value has more than a few hundred parts; it stops counting there."""
+    parts = [value]
+    while parts and left > 0:
+        part = parts.pop()
+        left -= 1
+        if isinstance(part, Mapping):
+            left -= len(part)
+            parts.extend(islice(part.values(), SMALL))
+        elif isinstance(part, list):
+            left -= len(part)
+            parts.extend(islice(part, SMALL))
+    return left <= 0
+
+
+def _unchecked(*_: Any) -> Iterator["ValidationError"]:
+    """Stands in for the keywords whose checking has no bound: regular expressions, and all pairs of a list.
+
+    They would run on the hub's event loop over what a program chose; the server checks them anyway.
+    """
+    return iter(())
+
+
+UNBOUNDED = ("pattern", "patternProperties", "uniqueItems")
+
+
 def _validator(tool: Tool) -> "Validator | None":
-    from jsonschema.validators import Draft202012Validator, validator_for
+    from jsonschema.protocols import Validator
+    from jsonschema.validators import Draft202012Validator, extend, validator_for
     from referencing import Registry
 
     schema = dict(tool.input_schema)
     try:
         kind = validator_for(schema, default=Draft202012Validator)
         kind.check_schema(schema)
+        unchecked = [keyword for keyword in UNBOUNDED if keyword in kind.VALIDATORS]
+        if "patternProperties" in json.dumps(schema):  # its expressions decide what `additionalProperties` means
+            unchecked.append("additionalProperties")
+        bounded: type[Validator] = extend(kind, dict.fromkeys(unchecked, _unchecked))  # type: ignore[no-untyped-call]
     except Exception:
         return None  # no valid JSON Schema, or a `$schema` that is no URI: the server checks for itself
     # An empty registry: a `$ref` to elsewhere is never fetched.
-    return kind(schema, registry=Registry())
+    return bounded(schema, registry=Registry())
 
 
 def _problem(error: "ValidationError", tool: Tool) -> str:
@@ -179,7 +226,7 @@ def _shown(value: Any) -> str:
 
 
 def _told(tool: Tool, problems: list[str]) -> str:
-    more = f" (and {len(problems) - PROBLEMS} more)" if len(problems) > PROBLEMS else ""
+    more = " (and more)" if len(problems) > PROBLEMS else ""
     return (
         f"{tool.server}.{tool.name} was not called: {'; '.join(problems[:PROBLEMS])}{more}. "
         f"It is: {stubs.signature(tool)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError
-from mcp_hub.names import server_identifier, spellings
+from mcp_hub.names import identifier, server_identifier, spellings
 
 Schema = Mapping[str, Any]
 
@@ -133,6 +133,10 @@ class LiveCatalog:
         """Whether a list of this server has been seen, now or by an earlier hub."""
         return key in self._servers
 
+    def count(self, key: str) -> int | None:
+        """How many tools of this server an agent sees; None when it was never seen."""
+        return len(self._servers[key].tools) if key in self._servers else None
+
     def put(self, key: str, listed: Sequence[Mapping[str, Any]]) -> Change | None:
         """Take over a server's list; what changed, or None when it is the same as before."""
         settings = self._settings[key]
@@ -153,6 +157,10 @@ class LiveCatalog:
         )
 
 
+def _matches(name: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, glob) or fnmatchcase(identifier(name), glob) for glob in globs)
+
+
 def build_server(
     key: str,
     description: str,
@@ -163,17 +171,14 @@ def build_server(
 ) -> Server:
     """A server's own list (MCP Tool objects as JSON) -> the server as programs know it.
 
-    The order and the spellings depend on the names alone, so the same tools give the same server however the
-    list was ordered. Of two tools with one name, the first counts.
+    `allow` and `deny` are globs over a tool's own name or its spelling in programs. The order and the spellings
+    depend on the names alone, so the same tools give the same server however the list was ordered. Of two tools
+    with one name, the first counts.
     """
     by_name: dict[str, Mapping[str, Any]] = {}
     for raw in listed:
         by_name.setdefault(str(raw["name"]), raw)
-    kept = sorted(
-        name
-        for name in by_name
-        if any(fnmatchcase(name, glob) for glob in allow) and not any(fnmatchcase(name, glob) for glob in deny)
-    )
+    kept = sorted(name for name in by_name if _matches(name, allow) and not _matches(name, deny))
     name = server_identifier(key)
     names = spellings(kept)
     tools = {}

@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio
 import anyio.to_thread
 
-from mcp_hub.config import ServerSettings
+from mcp_hub.config import SECRET_CHARACTERS, ServerSettings
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub import guardian
 
@@ -36,6 +37,10 @@ LOG_BYTES = 1_000_000
 """A log that has grown beyond this is set aside as NAME.log.1 when its server starts."""
 
 LOG_TAIL_BYTES = 4096
+
+START_MARK = "--- start of "
+"""Begins the line in a log that separates one start of a server from the one before."""
+
 LAST_WORDS_CHARACTERS = 200
 
 
@@ -52,7 +57,7 @@ class Child:
     async def exited(self) -> int:
         """Wait for the process to end; its exit status, negative for a signal."""
         if hasattr(os, "pidfd_open"):
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):  # it has gone, or the OS refuses the descriptor: then poll
                 fd = os.pidfd_open(self.process.pid)
                 try:
                     await anyio.wait_readable(fd)
@@ -64,11 +69,15 @@ class Child:
 
     def last_words(self) -> str:
         """The last line on stderr, without the secrets that the child was given; "" when there is none."""
-        with self.log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - LOG_TAIL_BYTES))
-            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
-        last = next((line for line in reversed(lines) if line and not line.startswith("---")), "")
+        try:
+            with self.log.open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - LOG_TAIL_BYTES))
+                tail = file.read().decode(errors="replace")
+        except OSError:
+            return ""
+        lines = [line.strip() for line in tail.rpartition(START_MARK)[2].splitlines()[1:]]
+        last = next((line for line in reversed(lines) if line), "")
         for secret in self.secrets:
             last = last.replace(secret, "***")
         return last[:LAST_WORDS_CHARACTERS]
@@ -121,16 +130,10 @@ class Children:
     def _spawn(self, name: str, settings: ServerSettings) -> Child:
         assert settings.command is not None
         log = self.log_of(name)
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if log.exists() and log.stat().st_size > LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
         our_in, their_in = socket.socketpair()
         our_out, their_out = socket.socketpair()
         try:
-            with log.open("ab") as errors, their_in, their_out:
-                log.chmod(0o600)
-                errors.write(f"--- start of {settings.command[0]}\n".encode())
-                errors.flush()
+            with _log_file(log, settings.command[0]) as errors, their_in, their_out:
                 process = subprocess.Popen(
                     settings.command,
                     stdin=their_in.fileno(),
@@ -146,13 +149,29 @@ class Children:
             raise _cannot_start(name, settings, error) from None
         our_in.setblocking(False)
         our_out.setblocking(False)
-        secrets = tuple(value for value in settings.env.values() if len(value) >= 6)
+        passed = (self._environ[key] for key in settings.env_pass if key in self._environ)
+        secrets = (*settings.secrets, *(value for value in passed if len(value) >= SECRET_CHARACTERS))
         return Child(process, our_in, our_out, log, secrets)
 
     def _tell_guardian(self, sign: str, pid: int) -> None:
         assert self._guardian is not None
         with contextlib.suppress(OSError):  # without a guardian the hub still ends its children itself
             self._guardian[1].send(f"{sign}{pid}\n".encode())
+
+
+def _log_file(log: Path, program: str) -> BinaryIO:
+    """A server's log, opened to be added to; nowhere, when it can't be kept: a server works without one."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        file = log.open("ab")
+        log.chmod(0o600)
+    except OSError:
+        return Path(os.devnull).open("ab")
+    file.write(f"{START_MARK}{program}\n".encode())
+    file.flush()
+    return file
 
 
 def _start_guardian() -> "tuple[subprocess.Popen[bytes], socket.socket]":

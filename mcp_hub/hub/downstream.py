@@ -25,7 +25,7 @@ from mcp_types import CallToolResult
 
 from mcp_hub.config import ServerSettings
 from mcp_hub.errors import DownstreamError
-from mcp_hub.hub.children import Children, NotStartableError
+from mcp_hub.hub.children import KILL_GRACE, STDIN_GRACE, TERMINATE_GRACE, Children, NotStartableError
 from mcp_hub.hub.session import Listed, Progress, Session
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,9 @@ STARTS_AT_ONCE = 4
 BACKOFF_FIRST = 0.5
 BACKOFF_MOST = 60.0
 """Seconds until the first new try, doubled with each failure up to the most; each is jittered by half."""
+
+ENDING = STDIN_GRACE + TERMINATE_GRACE + KILL_GRACE
+"""Seconds beyond its timeout until a server that hangs is known to have failed: its process is ended first."""
 
 STABLE_AFTER = 30.0
 """Seconds a session must have held for the next failure to count as the first again."""
@@ -113,6 +116,16 @@ class Downstream:
             self._error.text if self._error and self._session is None else None,
         )
 
+    @property
+    def why_not_ready(self) -> str:
+        """What is wrong with it, or that it is still connecting, and when it is tried again."""
+        if self._error is None:
+            verb = "is still connecting" if self._state is State.CONNECTING else "isn't connected yet"
+            return f"Server '{self.name}' {verb}; ask again in a moment."
+        if self._state is not State.FAILED or isinstance(self._error, NotStartableError):
+            return self._error.text
+        return self._error.again_in(max(0.0, self._next_try - anyio.current_time())).text
+
     def want(self) -> None:
         """Connect when its turn comes."""
         self._wanted.set()
@@ -138,13 +151,16 @@ class Downstream:
         """Keep a session open, from when it is first wanted until cancelled."""
         await self._wanted.wait()
         while True:
-            started = anyio.current_time()
             try:
                 async with self._turn() as started_up:
                     await self._hold_session(started_up)
             except DownstreamError as error:
                 self._error = error
-            self._failures = 1 if anyio.current_time() - started > STABLE_AFTER else self._failures + 1
+            except Exception as error:  # a fault of ours, or one that nobody foresaw, costs this server only
+                logger.exception("server '%s'", self.name)
+                problem = f"can't be used: {type(error).__name__} (see hub.log)."
+                self._error = DownstreamError(self.name, problem, log=self._log)
+            self._failures += 1
             delay = min(BACKOFF_FIRST * 2 ** (self._failures - 1), BACKOFF_MOST) * (0.5 + self._jitter() / 2)
             self._next_try = anyio.current_time() + delay
             logger.warning("%s The next try is in %.1f s.", self._error.text if self._error else self.name, delay)
@@ -156,6 +172,7 @@ class Downstream:
         self._become(State.CONNECTING)
         started = anyio.current_time()
         session = Session(self.name, self.settings, self._log)
+        opened: float | None = None
         try:
             async with session.opened(
                 self._children,
@@ -173,6 +190,10 @@ class Downstream:
                 how = await session.how_it_ended()
         finally:
             self._session = None
+            if opened is None:
+                self.legacy = not self.legacy  # some servers end at a first message of the other protocol era
+            elif anyio.current_time() - opened > STABLE_AFTER:
+                self._failures = 0
         held = anyio.current_time() - opened
         raise DownstreamError(self.name, f"{how} {held:.1f} s after its session was opened.", log=self._log)
 

@@ -4,6 +4,7 @@ Flow: reads the catalog, waits for servers that were never seen, runs programs. 
 agent is connected; `server` binds it to MCP, the CLI calls it too.
 """
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,15 +17,19 @@ from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, HubError, ScriptError
 from mcp_hub.hub import results, stubs
 from mcp_hub.hub.calls import Calls
-from mcp_hub.hub.catalog import Catalog, LiveCatalog, Server
-from mcp_hub.hub.downstream import Downstreams, State
+from mcp_hub.hub.catalog import Catalog, LiveCatalog, Server, Tool
+from mcp_hub.hub.downstream import ENDING, Downstreams
 from mcp_hub.hub.search import Index
 from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.sandbox.pool import Job, Pool, Run
 
+logger = logging.getLogger(__name__)
+
+NO_ANSWER = "null: the program gave no answer. Set result, return it from main(), or end with an expression."
+
 LIST_WAIT = 5.0
-"""Seconds that a look-up waits for servers never seen before; then it answers without them and says so."""
+"""Seconds, from the first look-up on, that look-ups wait for servers never seen; then they say which are missing."""
 
 FOUND = 8
 """Tools that a search shows."""
@@ -100,8 +105,8 @@ result = {"late": len(late), "titles": [i["title"] for i in late]}
 
 Each server is a name, each tool a function with keyword arguments; a tool gives dicts, lists or text. The answer is \
 the global result, else what main() returns, else the last expression. print(...) is answered apart. A failed call \
-ends the program and tells why. There are def, for, if, comprehensions, lambda, f-strings, sorted, sum, json.encode, \
-json.decode; no import, while, try, class, `is` or `**`. A d["key"] is never d.key.""",
+ends the program and tells why. There are def, for, if, comprehensions, lambda, f-strings of plain names, sorted, sum, \
+json.encode, json.decode; no import, while, try, class, `is` or `**`. A d["key"] is never d.key.""",
         _schema(("code",), code={"type": "string"}),
         read_only=False,
     ),
@@ -133,6 +138,7 @@ class MetaTools:
         self._limits = limits
         self._notes = notes
         self._indexed: tuple[Catalog, Index] | None = None
+        self._wait_until: float | None = None
 
     async def answer(self, name: str, arguments: Mapping[str, Any], report: Report | None = None) -> Answer:
         """Call a meta-tool by name. Raises nothing but cancellation; CallerError for a name that is none."""
@@ -155,13 +161,19 @@ class MetaTools:
                     return self._told(await self.execute(arguments["code"], report))
         except HubError as error:
             return Answer((error.text,), is_error=True)
+        except Exception as error:  # a fault of ours is told as one, and the hub goes on
+            logger.exception("%s failed", name)
+            text = f"The hub failed at {name}: {type(error).__name__}. Its log, hub.log, says more; try it otherwise."
+            return Answer((text,), is_error=True)
 
     async def list_tool_files(self, query: str | None = None) -> str:
         """The servers' files; or, for a query, the signatures that fit. Raises CallerError when nothing fits."""
-        await self._wait_for_unseen(list(self._servers), LIST_WAIT)
-        catalog = self._live.snapshot
         if query and query.strip():
-            return await self._search(catalog, query)
+            found = await self.find(query)
+            unseen = [f"Not searched: {self._why_unseen(key)}" for key in self._servers if not self._live.knows(key)]
+            return "\n".join([*(f"{tool.server}: {stubs.line(tool)}" for tool in found), *unseen, *self._notes])
+        await self._wait_for_unseen(list(self._servers), self._list_wait())
+        catalog = self._live.snapshot
         rows: list[tuple[str, str, str]] = []
         for name, key in self._keys.items():
             server = catalog.servers.get(name)
@@ -205,6 +217,13 @@ class MetaTools:
         seen = {name: list(catalog.servers[name].tools) for name in named if name in catalog.servers}
         unavailable = {name: self._why_unseen(self._keys[name]) for name in named if name not in seen}
         done = 0
+        told = 0.0
+
+        async def tell(progress: float, message: str) -> None:
+            nonlocal told
+            if report is not None and progress > told:  # progress MUST increase (MCP, progress)
+                told = progress
+                await report(progress, message)
 
         async def call_tool(server: str, tool: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
             nonlocal done
@@ -212,12 +231,12 @@ class MetaTools:
                 return await self._calls.call(server, tool, args, kwargs)
 
             async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-                share = min(progress / total, 0.99) if total else 0.0
-                await report(done + share, f"{server}.{tool}{f': {message}' if message else ''}")
+                share = progress / total if total else progress / (progress + 1)
+                await tell(done + min(share, 0.99), f"{server}.{tool}{f': {message}' if message else ''}")
 
             value = await self._calls.call(server, tool, args, kwargs, on_progress)
             done += 1
-            await report(done, f"{server}.{tool}")
+            await tell(done, f"{server}.{tool}")
             return value
 
         job = Job(code, seen, unavailable, servers=list(self._keys))
@@ -226,20 +245,33 @@ class MetaTools:
     def _told(self, run: Run) -> Answer:
         printed = (f"printed:\n{run.log}",) if run.log else ()
         if run.error is None:
-            return Answer((results.render(run.value, self._limits.result_characters), *printed))
+            text = results.render(run.value, self._limits.result_characters) if run.answered else NO_ANSWER
+            return Answer((text, *printed))
         text = run.error.text.rstrip()
         if isinstance(run.error, ScriptError):
             text = f"The program failed ({run.error.kind}). {run.told_calls()}\n{text}"
         return Answer((text, *printed), is_error=True)
 
-    async def _search(self, catalog: Catalog, query: str) -> str:
+    async def find(self, query: str) -> list[Tool]:
+        """The tools that fit a request in plain words, best first. Raises CallerError when none does."""
+        await self._wait_for_unseen(list(self._servers), self._list_wait())
+        catalog = self._live.snapshot
         if self._indexed is None or self._indexed[0] is not catalog:
             self._indexed = (catalog, await anyio.to_thread.run_sync(Index, catalog.tools()))
         found = await anyio.to_thread.run_sync(self._indexed[1].search, query, FOUND)
         if not found:
             known = ", ".join(f"{name} ({len(server.tools)})" for name, server in catalog.servers.items())
-            raise CallerError(f"No tool fits {query!r}. Servers and their tools: {known or 'none'}. Try other words.")
-        return "\n".join(f"{name}: {stubs.line(catalog.servers[name].tools[tool])}" for name, tool in found)
+            unseen = "".join(f" Not searched: {self._why_unseen(k)}" for k in self._servers if not self._live.knows(k))
+            raise CallerError(
+                f"No tool fits {query!r}. Servers and their tools: {known or 'none'}. Try other words.{unseen}"
+            )
+        return [catalog.servers[name].tools[tool] for name, tool in found]
+
+    def _list_wait(self) -> float:
+        """Seconds that a look-up waits for servers never seen: LIST_WAIT from the first one on, and no more."""
+        if self._wait_until is None:
+            self._wait_until = anyio.current_time() + LIST_WAIT
+        return max(0.0, self._wait_until - anyio.current_time())
 
     async def _server(self, name: str) -> Server:
         key = self._keys.get(server_identifier(name)) or next(
@@ -259,14 +291,10 @@ class MetaTools:
         unseen = [key for key in keys if not self._live.knows(key)]
         if unseen:
             longest = max(self._servers[key].timeout for key in unseen)
-            await self._downstreams.settle(unseen, longest if most is None else min(most, longest))
+            await self._downstreams.settle(unseen, longest + ENDING if most is None else min(most, longest))
 
     def _why_unseen(self, key: str) -> str:
-        status = self._downstreams[key].status
-        if status.error is not None:
-            return status.error
-        verb = "is still connecting" if status.state is State.CONNECTING else "isn't connected yet"
-        return f"Server '{key}' {verb}; ask again in a moment."
+        return self._downstreams[key].why_not_ready
 
 
 def _check(tool: MetaTool, arguments: Mapping[str, Any]) -> None:

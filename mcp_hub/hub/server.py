@@ -23,8 +23,11 @@ META = {"anthropic/alwaysLoad": True, "anthropic/maxResultSizeChars": RESULT_CHA
 """For Claude Code: list these four upfront instead of behind its tool search, and show their answers whole."""
 
 
-def build_server(meta_tools: MetaTools, instructions: str) -> Server[Any]:
-    """An SDK server with the four meta-tools."""
+def build_server(meta_tools: MetaTools, instructions: str, on_call: Callable[[], None]) -> Server[Any]:
+    """An SDK server with the four meta-tools; `on_call` is called as each call arrives.
+
+    In the protocol without a handshake, a call may be the first thing that a client ever sends.
+    """
     listed = types.ListToolsResult(tools=[_definition(tool) for tool in META_TOOLS])
 
     async def on_list_tools(
@@ -38,6 +41,7 @@ def build_server(meta_tools: MetaTools, instructions: str) -> Server[Any]:
         async def report(progress: float, message: str) -> None:
             await context.session.report_progress(progress, message=message)
 
+        on_call()
         watched = context.meta is not None and "progress_token" in context.meta
         try:
             answer = await meta_tools.answer(params.name, params.arguments or {}, report if watched else None)

@@ -43,6 +43,9 @@ HTTP_OTHER = 300.0
 CLOSED = "Connection closed"
 """What the SDK says when a connection has ended; its code, -32000, is one that servers use for errors of their own."""
 
+HTTP_FAILURES = ("Server returned an error response", "Session terminated", "Not Found")
+"""What the SDK says for an HTTP error that carried no JSON-RPC error of the server's own."""
+
 ACKNOWLEDGED_WITHIN = 5.0
 """Seconds for a server to confirm a subscription to its tools; one that doesn't is used without."""
 
@@ -110,6 +113,8 @@ class Session:
         except httpx2.HTTPError as error:
             self.lost.set()
             raise self._error(self._http_problem(error)) from None
+        except (ValueError, RuntimeError, OSError) as error:
+            raise self._error(f"couldn't be asked for {tool}: {error}.", log=False) from None
         if result is None:
             bound = f"{timeout:g} s (servers.{self.name}.timeout)"
             raise self._error(f"didn't answer {tool} within {bound}; it may still have done it.")
@@ -181,6 +186,7 @@ class Session:
                             callers = error
                             raise
                         finally:
+                            self.lost.set()
                             tasks.cancel_scope.cancel()
             except DownstreamError:
                 raise
@@ -213,7 +219,7 @@ class Session:
             event_hooks={"response": [self._on_response]},
         )
         async with await anyio.to_thread.run_sync(client) as http:  # it reads every root certificate
-            yield streamable_http_client(self._settings.url, http_client=http)
+            yield streamable_http_client(self._settings.url, http_client=http, max_sse_event_size=max_message_bytes)
 
     async def _watch(self, child: Child) -> None:
         await child.exited()
@@ -242,12 +248,13 @@ class Session:
                     if waiting:
                         task_status.started()
                         waiting = False
+                    else:
+                        self._relist.set()  # what changed while nobody listened
                     async for _ in subscription:
                         self._relist.set()
                 return
             except SubscriptionLost:
                 await anyio.sleep(RELISTEN_AFTER)
-                self._relist.set()
             except (MCPError, ListenNotSupportedError) as error:
                 logger.info("server '%s' gives no notice of changed tools: %s", self.name, error)
                 if waiting:
@@ -261,7 +268,8 @@ class Session:
             logger.warning("server '%s': %s", self.name, message)
 
     async def _on_response(self, response: httpx2.Response) -> None:
-        self._http_status = response.status_code
+        if response.request.method == "POST":  # a server may refuse the stream that a GET asks for
+            self._http_status = response.status_code
 
     def _on_noise(self, _: bytes) -> None:
         if not self._noisy:
@@ -274,7 +282,7 @@ class Session:
                 self.lost.set()
                 how = await self.how_it_ended()
                 return self._error(f"{how} before it answered {tool}; it may or may not have done it.")
-            case _ if self._settings.url is not None and (self._http_status or 0) >= 400:
+            case _ if self._settings.url is not None and error.message in HTTP_FAILURES:
                 self.lost.set()
                 return self._error(self._http_problem(error))
             case code:
@@ -303,6 +311,8 @@ class Session:
         return f"can't be used: {error}."
 
     def _error(self, problem: str, *, log: bool = True) -> DownstreamError:
+        for secret in self._settings.secrets:
+            problem = problem.replace(secret, "***")
         return DownstreamError(self.name, problem, log=self._log if log else None)
 
 

@@ -203,7 +203,10 @@ async def _bridged(
     async def writer() -> None:
         async with outgoing:
             async for message in outgoing:
-                text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+                try:
+                    text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+                except ValueError:  # half a surrogate pair, as in a path that isn't UTF-8: escapes can say it
+                    text = json.dumps(message.message.model_dump(by_alias=True, exclude_unset=True))
                 try:
                     await send(text.encode() + b"\n")
                 except OSError:

@@ -73,6 +73,8 @@ class Run:
     """What came of a program: a value, or an error; and what it printed and used."""
 
     value: Any = None
+    answered: bool = True
+    """Whether the program said what its answer is, null included."""
     error: HubError | None = None
     log: str = ""
     calls: int = 0
@@ -107,7 +109,10 @@ class _Worker:
         if size > protocol.MAX_FRAME_BYTES:
             raise _too_large(size)
         body = await self._exactly(size)
-        return None if body is None else protocol.decode(body)
+        try:
+            return None if body is None else protocol.decode(body)
+        except ValueError as error:
+            raise ScriptError("script", f"The worker sent what is no frame: {error}") from None
 
     async def send(self, frame: bytes) -> None:
         """Send an encoded frame."""
@@ -195,8 +200,6 @@ class Pool:
                     run.error = self._limit("wall_seconds", run, "Do less in one program, or raise the limit.")
         except HubError as error:
             run.error = error
-        except ValueError as error:
-            run.error = ScriptError("script", f"The worker sent what is no frame: {error}")
         except OSError as error:
             logger.warning("no worker could be started: %s", error)
             run.error = HubError(f"The interpreter couldn't be started ({error}). Run the program again.")
@@ -233,6 +236,7 @@ class Pool:
                 case "done":
                     worker.answered = True
                     run.value, run.steps = frame.get("value"), int(frame.get("steps", 0))
+                    run.answered = bool(frame.get("answered", True))
                     return
                 case "error":
                     worker.answered = True
@@ -240,13 +244,13 @@ class Pool:
                     run.error = self._failure(str(frame.get("kind")), str(frame.get("message")), run)
                     return
                 case other:
-                    raise ValueError(f"unknown type {other!r}")
+                    raise ScriptError("script", f"The worker sent a frame of the unknown type {other!r}.")
 
     async def _answer(self, frame: Frame, call_tool: CallTool, run: Run) -> bytes:
         server, tool = str(frame.get("server")), str(frame.get("tool"))
         args, kwargs = frame.get("args") or [], frame.get("kwargs") or {}
         if not isinstance(args, list) or not isinstance(kwargs, dict):
-            raise ValueError("a call's args and kwargs must be a list and an object")
+            raise ScriptError("script", "The worker sent a call whose arguments are no list and no object.")
         try:
             value = await call_tool(server, tool, args, kwargs)
             answer = protocol.encode({"type": "value", "value": value})
@@ -289,6 +293,8 @@ class Pool:
     @asynccontextmanager
     async def _taken(self) -> AsyncIterator[_Worker]:
         await self._ensure_zygote()
+        while self._warm and self._warm[0].exited.is_set():
+            self._warm.popleft().close()  # it died while it waited
         worker = self._warm.popleft() if self._warm else self._fork()
         try:
             yield worker

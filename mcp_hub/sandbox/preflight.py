@@ -28,6 +28,8 @@ class Reading:
     whole: set[str] = field(default_factory=set)
     """Namespaces that are used otherwise than by one of their attributes, or whose name is also a variable's."""
     dynamic: bool = False
+    calls_main: bool = False
+    """Whether the top level calls `main` by itself, as programs in Python do."""
 
 
 def read(code: str, namespaces: Sequence[str]) -> Reading | None:
@@ -42,6 +44,7 @@ def read(code: str, namespaces: Sequence[str]) -> Reading | None:
     reading = Reading()
     for statement in tree.body:
         _bind(statement, reading)
+    reading.calls_main = any(_calls_main(statement) for statement in tree.body)
     nodes = list(ast.walk(tree))
     names = set(namespaces)
     own = names - {name for node in nodes for name in _bound_by(node)}
@@ -80,6 +83,15 @@ def problems(reading: Reading, namespaces: Mapping[str, Sequence[str]], unavaila
             )
             found.append((line, f"line {line}: {namespace} has no tool {attribute!r}. {hint}"))
     return [text for _, text in sorted(found)]
+
+
+def _calls_main(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.FunctionDef):
+        return False
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "main"
+        for node in ast.walk(statement)
+    )
 
 
 def _bound_by(node: ast.AST) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
                      failure   kind, message                               the call failed: an error in the program
     worker -> pool   call      server, tool, args, kwargs            waits for value or failure
                      log       text                                  what was printed since the last frame
-                     done      value, steps                          the program ended
+                     done      value, answered, steps                the program ended
                      error     kind, message, steps                  the program failed
 
 The pool trusts nothing that a worker sends: a frame's size is bounded before it is read.

@@ -109,12 +109,13 @@ class Program:
         self._log_left: int = self._limits["log_bytes"]
         self._call_failed = ""
         self._exhausted = ""
+        self._answered = True
         self.steps = 0
 
     def run(self) -> Frame:
         """Evaluate the program. The answer is a `done` or an `error` frame; nothing is raised."""
         try:
-            frame = {"type": "done", "value": self._evaluate(), "steps": self.steps}
+            frame = {"type": "done", "value": self._evaluate(), "answered": self._answered}
             protocol.encode(frame)
         except _Failed as failed:
             frame = {"type": "error", "kind": failed.kind, "message": failed.message}
@@ -149,7 +150,7 @@ class Program:
         try:
             program = starlark.parse("program", self._code, _dialect())
         except starlark.StarlarkError as error:
-            raise _Failed("syntax", _without_alternatives(str(error))) from None
+            raise _Failed("syntax", _mended(_without_alternatives(str(error)))) from None
         module, globals_ = self._environment
         module.add_callable("_print", self._print)
         starlark.eval(module, starlark.parse("namespaces", self._bind(module, reading), _dialect()), globals_)
@@ -160,9 +161,10 @@ class Program:
                 value = module["result"]
                 if value is not None or reading is not None:
                     return value
-            if reading is not None and "main" in reading.functions:
+            if reading is not None and "main" in reading.functions and not reading.calls_main:
                 call = starlark.parse("main", "main()", _dialect())
-                ended = starlark.eval_with(options, module, call, globals_)
+                return starlark.eval_with(options, module, call, globals_).value
+            self._answered = ended.value is not None
             return ended.value
         except starlark.StarlarkError as error:
             if (held := _not_json(str(error))) and "Traceback" not in str(error):
@@ -224,7 +226,13 @@ class Program:
             return {"type": "error", "kind": "memory", "message": _shortened(text)}
         kind = self._call_failed or "script"
         text = _shortened(text).replace("error: ToolFailure: ", "error: ")
-        if held := _not_json(text):
+        if (held := _not_json(text)) and "Traceback" not in text:
+            return {
+                "type": "error",
+                "kind": "result",
+                "message": f"The last expression is {held}, which can't be written as JSON. Answer with data.",
+            }
+        if held:
             kind = "arguments"
             told = f"error: an argument holds {held}, which can't be written as JSON; pass data"
             text = re.sub(r"error: StarlarkError: Operation `serde::serialize` [^\n]*", told, text)
@@ -323,6 +331,13 @@ def _globals() -> starlark.Globals:
     return starlark.Globals.extended_by(
         [extension.StructType, extension.Json, extension.Map, extension.Filter, extension.Partial]
     )
+
+
+def _mended(text: str) -> str:
+    """A parse error with what to write instead, where that is known."""
+    if "Not a valid identifier: `" in text:
+        return f"{text}An f-string takes plain names only: assign the expression to a name first, or use %.\n"
+    return text
 
 
 def _without_alternatives(text: str) -> str:

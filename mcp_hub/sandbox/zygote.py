@@ -45,9 +45,10 @@ def main(limits: str) -> None:
     signal.set_wakeup_fd(wake_write.fileno())
     ours = (control.fileno(), wake_read.fileno(), wake_write.fileno())
     fresh = worker.environment()
-    bounds: worker.Limits = {**json.loads(limits), "base_bytes": worker.address_space()}
+    bounds: worker.Limits = json.loads(limits)
     for _ in range(REHEARSALS):
         worker.rehearse(worker.environment(), bounds)
+    bounds = {**bounds, "base_bytes": worker.address_space()}
     gc.collect()
     gc.freeze()
     gc.disable()  # a collection would touch, and so copy, pages that a worker shares with this process
@@ -85,7 +86,11 @@ def _obey(control: socket.socket, workers: dict[int, int], fork: Callable[[int],
         return False
     operation, number = REQUEST.unpack(record)
     if operation == FORK:
-        workers[number] = fork(descriptors[0])
+        try:
+            workers[number] = fork(descriptors[0])
+        except OSError:  # no more processes: this program fails, the next may not
+            os.close(descriptors[0])
+            control.sendall(NOTICE.pack(EXITED, number, 0))
     elif operation == KILL and number in workers:
         _kill(workers[number])
     return True

@@ -55,4 +55,8 @@ def _read_tools(text: str) -> list[dict[str, Any]] | None:
         tools = json.loads(text)
     except ValueError:
         return None
-    return tools if isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools) else None
+    return tools if isinstance(tools, list) and all(map(_is_tool, tools)) else None
+
+
+def _is_tool(tool: Any) -> bool:
+    return isinstance(tool, dict) and isinstance(tool.get("name"), str)

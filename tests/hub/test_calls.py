@@ -360,11 +360,33 @@ async def test_a_wrong_argument_is_told_with_what_was_expected_and_what_came(kwa
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "string", "pattern": "^(a+)+$"}, "a" * 40 + "!"),
+        ({"type": "object", "patternProperties": {"^(a+)+$": {}}, "additionalProperties": False}, {"a" * 40 + "!": 1}),
+        ({"type": "array", "uniqueItems": True}, [{"n": n} for n in range(5000)]),
+    ],
+)
+async def test_what_takes_unbounded_time_to_check_is_left_to_the_server(schema: Any, value: Any) -> None:
+    hub = Hub(takes(given=schema))
+    with anyio.fail_after(20):
+        assert await hub.sent(given=value) == {"given": value}
+
+
+@pytest.mark.anyio
+async def test_a_long_list_of_wrong_values_is_told_by_its_first_few() -> None:
+    hub = Hub(takes(ids={"type": "array", "items": TEXT}))
+    with anyio.fail_after(20):
+        assert "(and more)" in await hub.refused(ids=list(range(100_000)))
+
+
+@pytest.mark.anyio
 async def test_of_many_problems_the_first_few_are_told_and_the_rest_counted() -> None:
     hub = Hub(takes(**{f"p{i}": TEXT for i in range(PROBLEMS + 3)}))
     said = await hub.refused(**{f"p{i}": i for i in range(PROBLEMS + 3)})
     assert said.count("expected str") == PROBLEMS
-    assert "(and 3 more)" in said
+    assert "(and more)" in said
 
 
 @pytest.mark.anyio
@@ -381,8 +403,8 @@ async def test_a_long_enum_is_told_up_to_thirty_values() -> None:
     [
         ({"$ref": "#/$defs/Id"}, 7, "7"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, None, "7"),
-        ({"type": "string", "pattern": "^a+$"}, "aa", "b"),
-        ({"type": "array", "minItems": 1, "uniqueItems": True}, [1, 2], [1, 1]),
+        ({"type": "string", "maxLength": 2}, "aa", "aaa"),
+        ({"type": "array", "minItems": 1}, [1, 2], []),
         ({"const": "x"}, "x", "y"),
         ({"type": "integer"}, 3.0, 3.5),
         ({"type": "number"}, 3, True),

@@ -240,8 +240,11 @@ def test_allow_and_deny_choose_tools_by_the_servers_own_names_and_deny_wins(
     assert [each.wire_name for each in server.tools.values()] == kept
 
 
-def test_a_denied_tool_leaves_its_spelling_to_another() -> None:
-    assert list(build_server("s", "", listed("a-b", "a_b"), deny=["a_b"]).tools) == ["a_b"]
+def test_a_glob_may_name_a_tool_by_its_spelling_in_programs() -> None:
+    both = listed("delete-all.now", "list")
+    assert list(build_server("s", "", both, deny=["delete_all_now"]).tools) == ["list"]
+    assert list(build_server("s", "", both, deny=["delete-all.*"]).tools) == ["list"]
+    assert list(build_server("s", "", both, allow=["delete_all_now"]).tools) == ["delete_all_now"]
 
 
 @given(st.lists(st.text(max_size=8), max_size=10))

@@ -111,6 +111,38 @@ async def test_a_call_does_not_queue_behind_servers_that_never_get_ready(opened:
         assert to_value(result)["ok"] is True
 
 
+async def test_a_fault_of_the_hubs_own_costs_one_server_only(
+    servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = servers_toml(BARE % "one" + BARE % "two")
+    listed: list[str] = []
+
+    async def on_listed(name: str, each: Listed) -> None:
+        if name == "one":
+            raise KeyError("a bug")
+        listed.append(name)
+
+    async with Downstreams(
+        parse(path.read_text(), path, {}).servers,
+        children=Children(tmp_path / "logs", {"PATH": ""}),
+        on_listed=on_listed,
+        max_message_bytes=1_000_000,
+        jitter=lambda: 1.0,
+    ) as downstreams:
+        await downstreams.settle(["one", "two"], PATIENCE)
+        assert "can't be used: KeyError (see hub.log)." in (downstreams["one"].status.error or "")
+        assert listed == ["two"]
+
+
+async def test_a_log_that_was_removed_does_not_end_the_hub(opened: Open, tmp_path: Path) -> None:
+    async with opened(BAD % ("ok", 10)) as downstreams:
+        await downstreams.settle(["bad"], PATIENCE)
+        (tmp_path / "logs" / "bad.log").unlink()
+        with pytest.raises(DownstreamError, match="exited with status 1 before it answered do"):
+            await downstreams.call("bad", "do", {"what": "die"}, None)
+        assert to_value(await downstreams.call("bad", "fine", {}, None)) is not None
+
+
 async def test_a_session_that_is_lost_is_opened_again(opened: Open) -> None:
     seen: dict[str, Listed] = {}
     async with opened(BAD % ("ok", 10), seen) as downstreams:

@@ -9,7 +9,6 @@ from inline_snapshot import snapshot
 from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, LimitError, ScriptError
 from mcp_hub.hub.catalog import LiveCatalog
-from mcp_hub.hub.downstream import State, Status
 from mcp_hub.hub.meta_tools import META_TOOLS, MetaTools
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.sandbox.pool import Job, Run
@@ -28,8 +27,7 @@ class Servers:
         self.waited_for += names
 
     def __getitem__(self, name: str) -> Any:
-        state = State.FAILED if self._error else State.CONNECTING
-        return type("Server", (), {"status": Status(name, state, error=self._error)})
+        return type("Server", (), {"why_not_ready": self._error or f"Server '{name}' is still connecting."})
 
 
 class Programs:
@@ -84,7 +82,7 @@ async def test_files_are_listed_with_what_is_known_of_each_server() -> None:
     made, _ = meta_tools(notes=("./servers.toml was left alone.",))
     assert await answer(made, "listToolFiles") == snapshot("""\
 servers/git_hub.pyi  2 tools       Code and issues
-servers/slack.pyi    no tools yet  Server 'slack' is still connecting; ask again in a moment.
+servers/slack.pyi    no tools yet  Server 'slack' is still connecting.
 ./servers.toml was left alone.\
 """)
 
@@ -110,7 +108,8 @@ async def test_a_search_shows_signatures_ready_to_call() -> None:
     made, _ = meta_tools()
     assert await answer(made, "listToolFiles", query="create issues") == snapshot("""\
 git_hub: def create_issue() -> Any  # Create an issue.
-git_hub: def list_issues(*, owner: str = None) -> Any  # List issues.\
+git_hub: def list_issues(*, owner: str = None) -> Any  # List issues.
+Not searched: Server 'slack' is still connecting.\
 """)
 
 
@@ -175,6 +174,10 @@ async def test_only_servers_that_a_program_names_are_handed_to_it() -> None:
         (Run(value={"é": [1, None, True]}), ('{"é": [1, null, true]}',)),
         (Run(value="plain"), ("plain",)),
         (Run(value=None, log="working\n"), ("null", "printed:\nworking\n")),
+        (
+            Run(answered=False),
+            ("null: the program gave no answer. Set result, return it from main(), or end with an expression.",),
+        ),
     ],
 )
 async def test_an_answer_is_text_or_json_and_prints_come_apart(run: Run, parts: tuple[str, ...]) -> None:

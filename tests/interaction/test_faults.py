@@ -109,16 +109,22 @@ async def test_a_fault_during_a_call_is_told_and_the_next_call_works(
             "exits-at-start",
             snapshot(
                 "Server 'bad' exited with status 3 (its last words: \"misbehaving_server: no licence was found\") "
-                "N s after its start, before a session was open. Its log: LOGS/bad.log"
+                "N s after its start, before a session was open. The next try is in N s. Its log: LOGS/bad.log"
             ),
         ),
         (
             "never-answers-initialize",
-            snapshot("Server 'bad' didn't open a session within 1 s (servers.bad.timeout). Its log: LOGS/bad.log"),
+            snapshot(
+                "Server 'bad' didn't open a session within 1 s (servers.bad.timeout). "
+                "The next try is in N s. Its log: LOGS/bad.log"
+            ),
         ),
         (
             "slow-list",
-            snapshot("Server 'bad' didn't open a session within 1 s (servers.bad.timeout). Its log: LOGS/bad.log"),
+            snapshot(
+                "Server 'bad' didn't open a session within 1 s (servers.bad.timeout). "
+                "The next try is in N s. Its log: LOGS/bad.log"
+            ),
         ),
     ],
 )

@@ -47,17 +47,17 @@ async def test_refused_credentials_name_the_key_to_check(connect: Connect, serve
     with weather("--port", "0", "--token", "t0ken") as url:
         config = servers_toml(f'[servers.w]\nurl = "{url}"\nheaders = {{ Authorization = "Bearer wrong" }}\n')
         async with connect(config) as client:
-            assert text_of(await client.call_tool("listToolFiles", {})) == snapshot(
+            assert (
                 "servers/w.pyi  no tools yet  Server 'w' refused the credentials (HTTP 401). Check servers.w.headers."
-            )
+            ) in text_of(await client.call_tool("listToolFiles", {}))
 
 
 async def test_a_server_that_is_not_running_says_so(connect: Connect, servers_toml: Callable[[str], Path]) -> None:
     async with connect(servers_toml('[servers.w]\nurl = "http://127.0.0.1:9/mcp"\n')) as client:
-        assert text_of(await client.call_tool("listToolFiles", {})) == snapshot(
+        assert (
             "servers/w.pyi  no tools yet  Server 'w' can't be reached: All connection attempts failed. "
-            "Check that it is running, and servers.w.url and headers."
-        )
+            "Check that it is running, and servers.w.url and headers. The next try is in "
+        ) in text_of(await client.call_tool("listToolFiles", {}))
 
 
 async def test_a_wrong_path_names_the_url(connect: Connect, servers_toml: Callable[[str], Path]) -> None:

@@ -115,7 +115,8 @@ async def test_the_answer_is_result_or_else_main_or_else_the_last_expression(
         assert await run(client, "def main():\n    return 1\nresult = 2\n3") == "2"
         assert await run(client, "def main():\n    return 1\n3") == "1"
         assert await run(client, "3") == "3"
-        assert await run(client, "x = 3") == "null"
+        assert await run(client, "result = None") == "null"
+        assert (await run(client, "x = 3")).startswith("null: the program gave no answer. Set result")
         assert await run(client, "result = 'text stays text'") == "text stays text"
 
 

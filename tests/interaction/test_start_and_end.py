@@ -19,6 +19,30 @@ def bare(name: str, tools: int = 3) -> str:
     return BARE.format(name=name, tools=tools)
 
 
+def test_a_call_may_be_the_first_thing_that_a_client_sends(
+    state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
+) -> None:
+    hub = LineHub(servers_toml(bare("one")), state, tmp_path)
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    code = "result = one.tool_000(text='a')['ok']"
+    params = {"name": "executeToolCode", "arguments": {"code": code}, "_meta": meta}
+    assert hub.ask("tools/call", params)["content"][0]["text"] == "true"
+    assert hub.close() == 0
+
+
+def test_a_hub_that_cannot_keep_anything_still_works(tmp_path: Path, servers_toml: Callable[[str], Path]) -> None:
+    (tmp_path / "file").write_text("")
+    hub = LineHub(servers_toml(bare("one")), tmp_path / "file" / "state", tmp_path)
+    hub.initialize()
+    assert "3 tools" in hub.call("listToolFiles")
+    assert hub.call("executeToolCode", code="result = one.tool_000(text='a')['ok']") == "true"
+    assert hub.close() == 0
+
+
 def test_what_was_asked_before_stdin_ended_is_answered(
     state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
 ) -> None:

@@ -118,6 +118,26 @@ async def test_the_answer_is_null_without_result_main_or_expression(pool: Pool) 
     assert await value(pool, "result = None\n3") is None
 
 
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        ("def main():\n    api.get()\n    return 1\nmain()", 1),
+        ("def main():\n    api.get()\n    return 1\nresult = main()", 1),
+        ("def main():\n    api.get()\n    return 1\nprint(main())", None),
+        ("def main():\n    api.get()\n    return 1", 1),
+    ],
+)
+async def test_main_runs_once_whoever_calls_it(pool: Pool, tools: Tools, code: str, answer: Any) -> None:
+    assert await value(pool, code, tools) == answer
+    assert len(tools.calls) == 1
+
+
+async def test_a_tool_as_the_last_expression_is_told_as_no_data(pool: Pool) -> None:
+    assert (await error(pool, "result = 1\napi.get")).text == snapshot(
+        "The last expression is a tool or function, which can't be written as JSON. Answer with data."
+    )
+
+
 async def test_a_failed_call_ends_the_program_at_its_line(pool: Pool, tools: Tools) -> None:
     failed = await error(pool, "api.get()\napi.fail(a=1)\napi.get()", tools)
     assert isinstance(failed, ScriptError)

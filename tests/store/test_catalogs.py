@@ -121,7 +121,10 @@ JSON = st.recursive(
 )
 
 
-@given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=3))
+LISTED = st.builds(lambda more, name: {**more, "name": name}, st.dictionaries(st.text(), JSON, max_size=3), st.text())
+
+
+@given(st.lists(LISTED, max_size=3))
 @settings(deadline=None)
 def test_any_list_is_read_as_it_was_written(tools: list[dict[str, Any]]) -> None:
     kept = KeptCatalog("p", None, tools)
