@@ -85,7 +85,7 @@ async def main() -> int:
                     )
                 )
                 _heading(console, "4. One program over three servers", "executeToolCode(code=...)")
-                console.print(Syntax(PROGRAM, "python", theme="ansi_dark", background_color="default"))
+                console.print(Syntax(PROGRAM.rstrip(), "python", theme="ansi_dark", background_color="default"))
                 answer = await conversation.call("executeToolCode", code=PROGRAM)
                 _heading(console, "5. Its answer, and nothing else", "every nested result stayed out of the context")
         for row in json.loads(answer):
@@ -116,31 +116,39 @@ def _cost(
 
 
 async def _directly(settings: Settings) -> tuple[list[Tool], list[str]]:
-    """Every definition of the servers, and the texts of the results that the program works with."""
+    """Every definition of the servers, and the texts that the program's own calls return, made one by one."""
     definitions: list[Tool] = []
     results: list[str] = []
-    calls: dict[str, list[tuple[str, dict[str, Any]]]] = {"orders": [("late_orders", {"min_days": 1})]}
-    for name in ("orders", "stock", "customers"):
-        server = settings.servers[name]
-        assert server.command is not None
-        command = StdioServerParameters(command=server.command[0], args=list(server.command[1:]), cwd=server.cwd)
-        async with Client(command) as client:
+
+    async def call(client: Client, tool: str, **arguments: Any) -> Any:
+        result = await client.call_tool(tool, arguments)
+        results.append(_text(result))
+        structured = result.structured_content
+        assert isinstance(structured, dict)
+        return structured.get("result", structured)
+
+    async with _server(settings, "orders") as orders, _server(settings, "stock") as stock:
+        for client in (orders, stock):
             definitions += (await client.list_tools()).tools
-            for tool, arguments in calls.get(name, []):
-                result = await client.call_tool(tool, arguments)
-                results.append(_text(result))
-                if tool == "late_orders" and isinstance(result.structured_content, dict):
-                    calls |= _follow_ups(result.structured_content["result"])
+        late = await call(orders, "late_orders", min_days=1)
+        products = sorted({line["product_id"] for order in late for line in order["lines"]})
+        levels = await call(stock, "stock_levels", product_ids=products)
+        gone = {product for product, level in levels.items() if not sum(level["on_hand"].values())}
+        waiting = [order for order in late if gone & {line["product_id"] for line in order["lines"]}]
+        for order in waiting:
+            for product in sorted(gone & {line["product_id"] for line in order["lines"]}):
+                await call(stock, "get_product", product_id=product)
+    async with _server(settings, "customers") as customers:
+        definitions += (await customers.list_tools()).tools
+        for order in waiting:
+            await call(customers, "get_customer", customer_id=order["customer_id"])
     return definitions, results
 
 
-def _follow_ups(late: list[dict[str, Any]]) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    products = sorted({line["product_id"] for order in late for line in order["lines"]})
-    people = sorted({order["customer_id"] for order in late})
-    return {
-        "stock": [("stock_levels", {"product_ids": products})],
-        "customers": [("get_customer", {"customer_id": person}) for person in people[:3]],
-    }
+def _server(settings: Settings, name: str) -> Client:
+    server = settings.servers[name]
+    assert server.command is not None
+    return Client(StdioServerParameters(command=server.command[0], args=list(server.command[1:]), cwd=server.cwd))
 
 
 def _as_sent(tools: list[Tool]) -> str:

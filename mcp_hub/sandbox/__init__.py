@@ -10,5 +10,5 @@ It knows nothing of MCP: whoever runs a program hands it namespaces (names of se
     the worker is killed     one program, one worker, whatever happened
 
 `zygote` is the clean process that forks the workers; it has imported everything they need and never runs
-a program. This file imports nothing: the zygote and the workers pass through it.
+a program of an agent's. This file imports nothing: the zygote and the workers pass through it.
 """

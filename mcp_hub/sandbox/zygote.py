@@ -2,7 +2,7 @@
 
 Owns the workers: it starts, kills and reaps them. Above it is `pool`, over one socket (its stdin): records of
 a fixed size, a new worker's own socket attached to the record that asks for it. It has imported what a worker
-needs and never runs a program, so a fork is clean and costs about 1 ms. When the socket ends, which it also
+needs and runs no program but rehearsals of our own, so a fork is clean. When the socket ends, which it also
 does when the hub is killed, every worker is killed.
 """
 
