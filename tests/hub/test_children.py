@@ -109,6 +109,36 @@ async def test_last_words_hide_the_secrets_a_child_was_given(children: Children)
     await children.aclose()
 
 
+async def test_last_words_hide_what_was_handed_on_too(tmp_path: Path) -> None:
+    children = Children(tmp_path / "logs", {**ENVIRON, "API_KEY": "handed-on-key"})
+    code = "import os, sys; sys.exit('bad key ' + os.environ['API_KEY'])"
+    async with children.start("a", settings(code, env_pass=["API_KEY"])) as child:
+        with anyio.fail_after(PATIENCE):
+            await child.exited()
+        assert child.last_words() == "bad key ***"
+    await children.aclose()
+
+
+async def test_last_words_of_an_earlier_start_are_not_told_again(children: Children) -> None:
+    async with children.start("a", settings("import sys; sys.exit('the first time')")) as child:
+        with anyio.fail_after(PATIENCE):
+            await child.exited()
+    async with children.start("a", settings("import sys; sys.exit(4)")) as child:
+        with anyio.fail_after(PATIENCE):
+            await child.exited()
+        assert child.last_words() == ""
+    await children.aclose()
+
+
+async def test_a_log_that_cannot_be_kept_does_not_keep_a_server_from_working(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    children = Children(tmp_path / "logs", ENVIRON)
+    async with children.start("a", settings("print('up', flush=True); import sys; sys.stdin.read()")) as child:
+        assert await line_of(child) == b"up"
+        assert child.last_words() == ""
+    await children.aclose()
+
+
 async def test_a_log_that_has_grown_is_set_aside(children: Children) -> None:
     log = children.log_of("a")
     log.parent.mkdir(parents=True)

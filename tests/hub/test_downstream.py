@@ -111,6 +111,13 @@ async def test_a_call_does_not_queue_behind_servers_that_never_get_ready(opened:
         assert to_value(result)["ok"] is True
 
 
+async def test_a_server_that_ends_at_the_newer_protocols_first_message_is_tried_in_the_older(opened: Open) -> None:
+    async with opened(BAD % ("ends-at-unknown", 10)) as downstreams:
+        with anyio.fail_after(PATIENCE):
+            assert to_value(await downstreams.call("bad", "fine", {}, None)) is not None
+        assert downstreams["bad"].legacy
+
+
 async def test_a_fault_of_the_hubs_own_costs_one_server_only(
     servers_toml: Callable[[str], Path], tmp_path: Path
 ) -> None:

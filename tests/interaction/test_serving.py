@@ -231,7 +231,7 @@ async def test_progress_of_calls_and_of_the_program_reaches_a_client_that_asked(
             while not told or told[-1][0] < 3:
                 await anyio.lowlevel.checkpoint()
     values = [progress for progress, _ in told]
-    assert values == sorted(values)
+    assert values == sorted(set(values)), "it MUST increase (MCP, progress)"
     assert any(1 < value < 2 for value in values), "the tool's own progress"
     assert told[-1] == (3, "echo.echo")
 
