@@ -62,7 +62,7 @@ class Folders:
 def folders(environ: Mapping[str, str]) -> Folders:
     """The user's folders; $MCP_HUB_STATE_DIR moves the state."""
     state = environ.get(STATE_VARIABLE)
-    return Folders(user_config_path("mcp_hub"), Path(state) if state else user_state_path("mcp_hub"))
+    return Folders(user_config_path("mcp_hub"), Path(state).expanduser() if state else user_state_path("mcp_hub"))
 
 
 def load_settings(named: Path | None, where: Folders, environ: Mapping[str, str]) -> Loaded:
@@ -87,6 +87,7 @@ def log_to(where: Folders, level: str) -> None:
         where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = RotatingFileHandler(where.logs / "hub.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+        (where.logs / "hub.log").chmod(0o600)
         handlers.append(file)
     except OSError as error:
         problem = error

@@ -160,6 +160,10 @@ def check(config_file: Path | None, as_json: bool) -> None:
             statuses = _statuses(hub)
             if as_json:
                 click.echo(json.dumps([asdict(status) for status in statuses], indent=2))
+            else:
+                for status in statuses:
+                    if status.error:
+                        click.echo(status.error)  # whole lines: a path that is wrapped can't be copied
             return OK if all(status.state is State.READY for status in statuses) else FAILED
 
     sys.exit(_run(connect_to_all))
@@ -359,7 +363,6 @@ def _table(hub: "Hub") -> "Table":
         table.add_column(title, no_wrap=True)
     for title in ("tools", "seconds"):
         table.add_column(title, justify="right")
-    table.add_column("error", overflow="fold")
     colours = {"ready": "green", "failed": "red", "connecting": "yellow"}
     for status in _statuses(hub):
         table.add_row(
@@ -368,6 +371,5 @@ def _table(hub: "Hub") -> "Table":
             status.protocol or "",
             "" if status.tools is None else str(status.tools),
             "" if status.seconds is None else f"{status.seconds:.1f}",
-            Text(status.error or ""),
         )
     return table

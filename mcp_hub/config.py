@@ -212,7 +212,8 @@ def load(
     if named is None and environ.get(CONFIG_VARIABLE):
         named = Path(environ[CONFIG_VARIABLE])
     if named is not None:
-        return Loaded(_read(cwd / named, environ), (cwd / named,))
+        path = cwd / named.expanduser()  # clients that set the variable have no shell to do it
+        return Loaded(_read(path, environ), (path,))
     files: list[tuple[Path, Settings]] = []
     untrusted = None
     user = user_folder / FILE_NAME

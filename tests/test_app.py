@@ -42,6 +42,7 @@ def test_a_server_that_is_switched_off_is_nowhere() -> None:
 def test_the_state_folder_can_be_moved(tmp_path: Path) -> None:
     assert app.folders({"MCP_HUB_STATE_DIR": str(tmp_path)}).state == tmp_path
     assert app.folders({}).state.name == "mcp_hub"
+    assert app.folders({"MCP_HUB_STATE_DIR": "~/somewhere"}).state == Path.home() / "somewhere"
 
 
 @pytest.fixture

@@ -44,6 +44,14 @@ class TestCheck:
         assert [cell for cell in done.stdout.split() if cell in ("one", "ready", "2")] == ["one", "ready", "2"]
         assert "\x1b" not in done.stdout, "colour only on a terminal"
 
+    def test_errors_stand_whole_below_the_table(self, servers_toml: Callable[[str], Path], empty: Path) -> None:
+        done = mcp_hub("check", "--config", str(servers_toml(BROKEN + BARE % "one")), cwd=empty)
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[-1] == snapshot(
+            "Server 'broken' can't start: there is no program 'no-such-program'. Install it, or correct "
+            "servers.broken.command in servers.toml."
+        )
+
     def test_one_that_failed_is_told_and_status_1(self, servers_toml: Callable[[str], Path], empty: Path) -> None:
         done = mcp_hub("check", "--json", "--config", str(servers_toml(BROKEN + BARE % "one")), cwd=empty)
         assert done.returncode == 1
