@@ -26,7 +26,7 @@ from mcp_hub.hub.catalog import LiveCatalog
 from mcp_hub.hub.children import Children
 from mcp_hub.hub.downstream import ENDING, Downstreams
 from mcp_hub.hub.meta_tools import MetaTools
-from mcp_hub.hub.session import Listed
+from mcp_hub.hub.session import Listed, is_legacy
 from mcp_hub.hub.stubs import DESCRIPTION_CHARACTERS, one_line
 from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.pool import Pool
@@ -104,7 +104,6 @@ class Hub:
     loaded: Loaded
     where: Folders
     meta_tools: MetaTools
-    calls: Calls
     live: LiveCatalog
     downstreams: Downstreams
     pool: Pool
@@ -158,7 +157,7 @@ class Hub:
         for name, fingerprint in self._prints.items():
             if (catalog := kept.get(fingerprint)) is not None and not self.live.knows(name):
                 self.live.put(name, catalog.tools)
-                self.downstreams[name].legacy = Listed(catalog.protocol, None, []).legacy
+                self.downstreams[name].legacy = is_legacy(catalog.protocol)
 
 
 def enabled(loaded: Loaded) -> dict[str, ServerSettings]:
@@ -202,7 +201,7 @@ async def open_hub(loaded: Loaded, where: Folders) -> AsyncIterator[Hub]:
         limits=hub_settings.limits,
         notes=(loaded.untrusted.text,) if loaded.untrusted else (),
     )
-    hub = Hub(loaded, where, meta_tools, calls, live, downstreams, pool, kept_loaded)
+    hub = Hub(loaded, where, meta_tools, live, downstreams, pool, kept_loaded)
     try:
         async with downstreams, pool:
             yield hub

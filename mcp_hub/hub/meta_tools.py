@@ -170,8 +170,8 @@ class MetaTools:
         """The servers' files; or, for a query, the signatures that fit. Raises CallerError when nothing fits."""
         if query and query.strip():
             found = await self.find(query)
-            unseen = [f"Not searched: {self._why_unseen(key)}" for key in self._servers if not self._live.knows(key)]
-            return "\n".join([*(f"{tool.server}: {stubs.line(tool)}" for tool in found), *unseen, *self._notes])
+            lines = [f"{tool.server}: {stubs.line(tool)}" for tool in found]
+            return "\n".join([*lines, *self._not_searched(), *self._notes])
         await self._wait_for_unseen(list(self._servers), self._list_wait())
         catalog = self._live.snapshot
         rows: list[tuple[str, str, str]] = []
@@ -261,10 +261,8 @@ class MetaTools:
         found = await anyio.to_thread.run_sync(self._indexed[1].search, query, FOUND)
         if not found:
             known = ", ".join(f"{name} ({len(server.tools)})" for name, server in catalog.servers.items())
-            unseen = "".join(f" Not searched: {self._why_unseen(k)}" for k in self._servers if not self._live.knows(k))
-            raise CallerError(
-                f"No tool fits {query!r}. Servers and their tools: {known or 'none'}. Try other words.{unseen}"
-            )
+            text = f"No tool fits {query!r}. Servers and their tools: {known or 'none'}. Try other words."
+            raise CallerError(" ".join([text, *self._not_searched()]))
         return [catalog.servers[name].tools[tool] for name, tool in found]
 
     def _list_wait(self) -> float:
@@ -292,6 +290,10 @@ class MetaTools:
         if unseen:
             longest = max(self._servers[key].timeout for key in unseen)
             await self._downstreams.settle(unseen, longest + ENDING if most is None else min(most, longest))
+
+    def _not_searched(self) -> list[str]:
+        """Why a search left servers out, a text each."""
+        return [f"Not searched: {self._why_unseen(key)}" for key in self._servers if not self._live.knows(key)]
 
     def _why_unseen(self, key: str) -> str:
         return self._downstreams[key].why_not_ready

@@ -70,7 +70,12 @@ class Listed:
     @property
     def legacy(self) -> bool:
         """Whether it speaks only the protocols with an initialize handshake."""
-        return self.protocol not in MODERN_PROTOCOL_VERSIONS
+        return is_legacy(self.protocol)
+
+
+def is_legacy(protocol: str) -> bool:
+    """Whether a protocol version begins with an initialize handshake."""
+    return protocol not in MODERN_PROTOCOL_VERSIONS
 
 
 OnListed = Callable[[Listed], Awaitable[None]]
@@ -239,7 +244,7 @@ class Session:
         assert self._client is not None
         capability = self._client.server_capabilities.tools
         waiting = capability is not None and bool(capability.list_changed)
-        if not waiting or self._client.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        if not waiting or is_legacy(self._client.protocol_version):
             task_status.started()
             return
         while True:

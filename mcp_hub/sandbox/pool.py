@@ -300,7 +300,7 @@ class Pool:
             yield worker
         finally:
             if worker.answered:
-                self._answered.append(worker)  # it is ending by itself; the program's answer goes out first
+                self._answered.append(worker)  # it waits to be ended; the program's answer goes out first
             else:
                 self._end(worker)
             self._used.set()

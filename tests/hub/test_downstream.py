@@ -10,7 +10,7 @@ import pytest
 from mcp_hub.config import parse
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub.children import Children
-from mcp_hub.hub.downstream import Downstreams, State
+from mcp_hub.hub.downstream import Downstreams, OnListed, State
 from mcp_hub.hub.results import to_value
 from mcp_hub.hub.session import Listed
 from tests.support import PATIENCE
@@ -28,20 +28,22 @@ BAD = (
 
 @pytest.fixture
 def opened(servers_toml: Callable[[str], Path], tmp_path: Path) -> Open:
-    """Downstreams of a servers.toml's text, without jitter; `seen` collects the lists."""
+    """Downstreams of a servers.toml's text, without jitter; `seen` collects the lists, or `on_listed` takes them."""
 
     @asynccontextmanager
-    async def open_them(text: str, seen: dict[str, Listed] | None = None) -> AsyncIterator[Downstreams]:
+    async def open_them(
+        text: str, seen: dict[str, Listed] | None = None, on_listed: OnListed | None = None
+    ) -> AsyncIterator[Downstreams]:
         path = servers_toml(text)
         listed = {} if seen is None else seen
 
-        async def on_listed(name: str, each: Listed) -> None:
+        async def collect(name: str, each: Listed) -> None:
             listed[name] = each
 
         async with Downstreams(
             parse(path.read_text(), path, {}).servers,
             children=Children(tmp_path / "logs", {"PATH": ""}),
-            on_listed=on_listed,
+            on_listed=on_listed or collect,
             max_message_bytes=1_000_000,
             jitter=lambda: 1.0,
         ) as downstreams:
@@ -118,10 +120,7 @@ async def test_a_server_that_ends_at_the_newer_protocols_first_message_is_tried_
         assert downstreams["bad"].legacy
 
 
-async def test_a_fault_of_the_hubs_own_costs_one_server_only(
-    servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    path = servers_toml(BARE % "one" + BARE % "two")
+async def test_a_fault_of_the_hubs_own_costs_one_server_only(opened: Open) -> None:
     listed: list[str] = []
 
     async def on_listed(name: str, each: Listed) -> None:
@@ -129,13 +128,7 @@ async def test_a_fault_of_the_hubs_own_costs_one_server_only(
             raise KeyError("a bug")
         listed.append(name)
 
-    async with Downstreams(
-        parse(path.read_text(), path, {}).servers,
-        children=Children(tmp_path / "logs", {"PATH": ""}),
-        on_listed=on_listed,
-        max_message_bytes=1_000_000,
-        jitter=lambda: 1.0,
-    ) as downstreams:
+    async with opened(BARE % "one" + BARE % "two", on_listed=on_listed) as downstreams:
         await downstreams.settle(["one", "two"], PATIENCE)
         assert "can't be used: KeyError (see hub.log)." in (downstreams["one"].status.error or "")
         assert listed == ["two"]
