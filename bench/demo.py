@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
-from mcp_hub.config import Settings, parse
+from mcp_hub.config import parse
+from mcp_hub.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 TOKENIZER = "o200k_base"

@@ -1,7 +1,7 @@
 """The composition root: the one place that wires the parts together.
 
 `open_hub` makes a hub of settings; `Hub.begin` sets it going. Nothing is started before that, so that a client
-has its first answer before anything else takes the processor.
+has its first answer before anything else takes the processor. `Hub.take_over` changes a running one.
 """
 
 import contextlib
@@ -10,26 +10,28 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from platformdirs import user_config_path, user_state_path
 
 from mcp_hub import config
-from mcp_hub.config import Loaded, ServerSettings
+from mcp_hub.config import Loaded
+from mcp_hub.folders import STATE_VARIABLE, Folders
 from mcp_hub.hub.calls import Calls
 from mcp_hub.hub.catalog import LiveCatalog
 from mcp_hub.hub.children import Children
 from mcp_hub.hub.downstream import ENDING, Downstreams
 from mcp_hub.hub.meta_tools import MetaTools
+from mcp_hub.hub.policy import Policy
 from mcp_hub.hub.session import Listed, is_legacy
 from mcp_hub.hub.stubs import DESCRIPTION_CHARACTERS, one_line
 from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.pool import Pool
+from mcp_hub.settings import ServerSettings
 from mcp_hub.store.catalogs import CatalogStore, KeptCatalog
 from mcp_hub.store.trust import TrustStore
 
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 logger = logging.getLogger(__name__)
-
-STATE_VARIABLE = "MCP_HUB_STATE_DIR"
 
 LOG_BYTES = 1_000_000
 """Size at which the hub's own log begins anew; one older file is kept."""
@@ -48,32 +48,29 @@ INSTRUCTION_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
-class Folders:
-    """Where things are kept: the user's configuration, and what the hub learns."""
+class Configuration:
+    """Where the settings come from: it can be read again when a file has changed."""
 
-    config: Path
-    state: Path
+    named: Path | None
+    where: Folders
+    environ: Mapping[str, str]
+    cwd: Path
+
+    def load(self) -> Loaded:
+        """The settings in force for the working directory. Raises ConfigError."""
+        return config.load(
+            named=self.named,
+            environ=self.environ,
+            cwd=self.cwd,
+            user_folder=self.where.config,
+            trust_of=TrustStore(self.where.state).trusts,
+        )
 
     @property
-    def logs(self) -> Path:
-        return self.state / "logs"
-
-
-def folders(environ: Mapping[str, str]) -> Folders:
-    """The user's folders; $MCP_HUB_STATE_DIR moves the state."""
-    state = environ.get(STATE_VARIABLE)
-    return Folders(user_config_path("mcp_hub"), Path(state).expanduser() if state else user_state_path("mcp_hub"))
-
-
-def load_settings(named: Path | None, where: Folders, environ: Mapping[str, str]) -> Loaded:
-    """The settings in force for the working directory. Raises ConfigError."""
-    return config.load(
-        named=named,
-        environ=environ,
-        cwd=Path.cwd(),
-        user_folder=where.config,
-        trust_of=TrustStore(where.state).trusts,
-    )
+    def files(self) -> list[Path]:
+        """Every file that decides, there or not."""
+        candidates = config.candidate_files(self.named, self.environ, self.cwd, self.where.config)
+        return [*candidates, TrustStore(self.where.state).path]
 
 
 def log_to(where: Folders, level: str) -> None:
@@ -104,18 +101,22 @@ class Hub:
     loaded: Loaded
     where: Folders
     meta_tools: MetaTools
+    calls: Calls
     live: LiveCatalog
     downstreams: Downstreams
     pool: Pool
     kept_loaded: anyio.Event
+    _prints: dict[str, str]
+    problem: str | None = None
+    """Why a changed servers.toml wasn't taken over."""
     _database: "Database | None" = None
     _store: CatalogStore | None = None
-    _prints: dict[str, str] = field(default_factory=dict)
 
     async def begin(self, *, connect: bool = True) -> None:
         """Load what was kept of each server's catalog, make workers ready, then connect, a few at a time."""
         try:
-            await anyio.to_thread.run_sync(self._load_kept)
+            await anyio.to_thread.run_sync(self._open_kept)
+            await self._take_kept()
         except Exception as error:  # the hub works without what it kept, whatever is wrong with it
             logger.warning("what was kept in %s can't be used, so nothing is kept: %s", self.where.state, error)
         self.kept_loaded.set()
@@ -123,6 +124,32 @@ class Hub:
             self.downstreams.want_all()
         with contextlib.suppress(OSError):  # a program tries again, and tells
             await self.pool.warm()
+
+    async def take_over(self, loaded: Loaded) -> None:
+        """Go on with changed settings: servers come, go and start again, the others are left alone.
+
+        `[hub]` counts from the next start, but for idle_stop and http.tokens.
+        """
+        before, self.loaded = self.loaded, loaded
+        servers = enabled(loaded)
+        prints = {name: settings.fingerprint() for name, settings in servers.items()}
+        self.live.configure(servers, Policy(loaded.policies))
+        for name in self._prints:
+            if name in prints and prints[name] != self._prints[name]:
+                self.live.forget(name)
+        self._prints = prints
+        changes = self.downstreams.configure(servers)
+        later = {"idle_stop", "http"}
+        if before.settings.hub.model_dump(exclude=later) != loaded.settings.hub.model_dump(exclude=later):
+            logger.warning("[hub] was changed in servers.toml; its limits count from the hub's next start")
+        logger.info("servers.toml was taken over: %s", str(changes) or "no server is another one")
+        with contextlib.suppress(sqlite3.Error):  # the servers list their tools when they have started
+            await self._take_kept()
+
+    def notes(self) -> list[str]:
+        """What an agent is told at the end of a list of servers."""
+        untrusted = self.loaded.untrusted
+        return [text for text in (untrusted.text if untrusted else None, self.problem) if text]
 
     async def took_list(self, name: str, listed: Listed) -> None:
         """A server gave its list: put it in the catalog, keep it if it is new."""
@@ -144,25 +171,35 @@ class Hub:
         if self._database is not None:
             self._database.close()
 
-    def _load_kept(self) -> None:
+    def _open_kept(self) -> None:
         import jsonschema.validators  # noqa: F401 - the first call needs it; here it is imported off the loop
 
         from mcp_hub.store.database import open_database
 
-        servers = enabled(self.loaded)
-        self._prints = {name: settings.fingerprint() for name, settings in servers.items()}
         self._database = open_database(self.where.state)
         self._store = CatalogStore(self._database)
-        kept = self._store.read(set(self._prints.values()))
-        for name, fingerprint in self._prints.items():
-            if (catalog := kept.get(fingerprint)) is not None and not self.live.knows(name):
+
+    async def _take_kept(self) -> None:
+        """Put what was kept of servers that haven't listed their tools yet into the catalog."""
+        if self._store is None:
+            return
+        prints = dict(self._prints)
+        kept = await anyio.to_thread.run_sync(self._store.read, set(prints.values()))
+        for name, fingerprint in prints.items():
+            unseen = self._prints.get(name) == fingerprint and not self.live.knows(name)
+            if unseen and (catalog := kept.get(fingerprint)) is not None:
                 self.live.put(name, catalog.tools)
                 self.downstreams[name].legacy = is_legacy(catalog.protocol)
 
 
 def enabled(loaded: Loaded) -> dict[str, ServerSettings]:
-    """The servers that are switched on."""
-    return {name: server for name, server in loaded.settings.servers.items() if server.enabled}
+    """The servers that are switched on, each with its idle_stop."""
+    idle_stop = loaded.settings.hub.idle_stop
+    return {
+        name: server if server.idle_stop is not None else server.model_copy(update={"idle_stop": idle_stop})
+        for name, server in loaded.settings.servers.items()
+        if server.enabled
+    }
 
 
 def longest_timeout(loaded: Loaded) -> float:
@@ -175,7 +212,7 @@ async def open_hub(loaded: Loaded, where: Folders) -> AsyncIterator[Hub]:
     """A hub of these settings; on the way out every process that it started has ended."""
     servers = enabled(loaded)
     hub_settings = loaded.settings.hub
-    live = LiveCatalog(servers)
+    live = LiveCatalog(servers, Policy(loaded.policies))
     kept_loaded = anyio.Event()
     hub: Hub | None = None
 
@@ -194,35 +231,19 @@ async def open_hub(loaded: Loaded, where: Folders) -> AsyncIterator[Hub]:
     meta_tools = MetaTools(
         live=live,
         kept_loaded=kept_loaded,
-        servers=servers,
         downstreams=downstreams,
         calls=calls,
         pool=pool,
         limits=hub_settings.limits,
-        notes=(loaded.untrusted.text,) if loaded.untrusted else (),
+        notes=lambda: hub.notes() if hub is not None else (),
     )
-    hub = Hub(loaded, where, meta_tools, live, downstreams, pool, kept_loaded)
+    prints = {name: settings.fingerprint() for name, settings in servers.items()}
+    hub = Hub(loaded, where, meta_tools, calls, live, downstreams, pool, kept_loaded, prints)
     try:
         async with downstreams, pool:
             yield hub
     finally:
         hub.close()
-
-
-async def serve_stdio(loaded: Loaded, where: Folders) -> None:
-    """Serve stdin and stdout until stdin ends. The hub begins its own work after the first answer."""
-    from mcp_hub.hub.server import build_server, serve_stdio
-
-    async with open_hub(loaded, where) as hub, anyio.create_task_group() as tasks:
-        answered = anyio.Event()
-
-        async def begin() -> None:
-            await answered.wait()
-            await hub.begin()
-
-        tasks.start_soon(begin)
-        await serve_stdio(build_server(hub.meta_tools, instructions(loaded), answered.set), answered.set)
-        tasks.cancel_scope.cancel()
 
 
 def instructions(loaded: Loaded) -> str:

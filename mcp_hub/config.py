@@ -6,166 +6,21 @@ from the environment never appears in an error.
 """
 
 import hashlib
-import json
 import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ValidationError
 
 from mcp_hub.errors import ConfigError, nearest
-from mcp_hub.names import server_identifier
-from mcp_hub.sandbox.limits import Limits
+from mcp_hub.settings import PolicySettings, ServerSettings, Settings
 
 FILE_NAME = "servers.toml"
 CONFIG_VARIABLE = "MCP_HUB_CONFIG"
-
-PROXY_AND_CERTIFICATES = (
-    *(
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-        "all_proxy",
-    ),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
-)
-"""What a child gets besides PATH, HOME and the locale unless `env_pass` says otherwise (issue 1)."""
-
-SERVER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-
-
-SECRET_CHARACTERS = 6
-"""A shorter value is no secret, and masking it would make texts unreadable."""
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class ToolFilter(_Table):
-    """Which of a server's tools exist for the agent, by globs over the server's own tool names."""
-
-    allow: tuple[str, ...] = Field(("*",), description="Globs; a tool must match one of them.")
-    deny: tuple[str, ...] = Field((), description="Globs; a tool that matches one is left out. Wins over allow.")
-
-
-class ServerSettings(_Table):
-    """One downstream server: a command to start, or a URL to connect to."""
-
-    command: tuple[str, ...] | None = Field(
-        None,
-        min_length=1,
-        repr=False,
-        description="Program and arguments of a stdio server. A relative program with a slash is looked up in cwd.",
-    )
-    env: dict[str, str] = Field({}, repr=False, description="Environment variables for the command.")
-    env_pass: tuple[str, ...] = Field(
-        PROXY_AND_CERTIFICATES, description="Variables of the hub's own environment to hand on."
-    )
-    cwd: str | None = Field(
-        None, description="Working directory, relative to the folder of this file. Default: the hub's own."
-    )
-    url: str | None = Field(None, repr=False, description="Endpoint of a streamable HTTP server.")
-    headers: dict[str, str] = Field({}, repr=False, description="HTTP headers for every request to the URL.")
-    enabled: bool = Field(True, description="false: the server is kept in the file and left alone.")
-    timeout: float = Field(30, gt=0, le=3600, description="Seconds for a connection, and for one tool call.")
-    description: str | None = Field(None, description="What the server is for, in a line, as the agent reads it.")
-    tools: ToolFilter = ToolFilter()
-    _substituted: tuple[str, ...] = PrivateAttr(())
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be repeated in a log or an answer: values of `env`, of `headers`, and of each `${VAR}`."""
-        values = (*self.env.values(), *self.headers.values(), *self._substituted)
-        return tuple(sorted({value for value in values if len(value) >= SECRET_CHARACTERS}, key=len, reverse=True))
-
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # brackets that don't match, a port that is no number
-            usable = False
-        if not usable:
-            raise ValueError("must be a URL: http:// or https://, a host, and a port from 1 to 65535 if any")
-        return url
-
-    @field_validator("headers")
-    @classmethod
-    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            if not re.fullmatch(r"[!-~]+", name) or not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
-                raise ValueError(f"the header {name!r} must be printable ASCII, without blanks or line ends around it")
-        return headers
-
-    @model_validator(mode="after")
-    def _command_or_url(self) -> Self:
-        if (self.command is None) == (self.url is None):
-            raise ValueError("needs either command or url" if self.command is None else "has both command and url")
-        stray = (
-            [k for k in ("headers",) if k in self.model_fields_set]
-            if self.command
-            else [k for k in ("env", "env_pass", "cwd") if k in self.model_fields_set]
-        )
-        if stray:
-            raise ValueError(f"{' and '.join(stray)} can't be used with {'command' if self.command else 'url'}")
-        return self
-
-    def fingerprint(self) -> str:
-        """What the server is, as a hash: the key of its kept catalog. A changed command or URL changes it."""
-        what = [self.command, sorted(self.env.items()), self.cwd, self.url, sorted(self.headers.items())]
-        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
-
-
-class HubSettings(_Table):
-    """`[hub]`: what isn't about one server."""
-
-    limits: Limits = Limits()
-    max_message_mib: int = Field(16, ge=1, le=256, description="Largest message a server may send, in MiB.")
-
-
-class Settings(_Table):
-    """servers.toml, whole."""
-
-    servers: dict[str, ServerSettings] = {}
-    hub: HubSettings = HubSettings()
-
-    @field_validator("servers")
-    @classmethod
-    def _names(cls, servers: dict[str, ServerSettings]) -> dict[str, ServerSettings]:
-        seen: dict[str, str] = {}
-        for name in servers:
-            if not SERVER_NAME.fullmatch(name):
-                raise _name_error(
-                    name,
-                    f"the server name {name!r} must start with a letter and hold only letters, digits, '-' and '_'",
-                )
-            spelling = server_identifier(name).lower()
-            if spelling in seen:
-                raise _name_error(
-                    name,
-                    f"the server names {seen[spelling]!r} and {name!r} would be the same name in a program; "
-                    "rename one of them",
-                )
-            seen[spelling] = name
-        return servers
-
-
-def _name_error(name: str, problem: str) -> PydanticCustomError:
-    return PydanticCustomError("server_name", "{problem}", {"problem": problem, "server": name})
 
 
 @dataclass(frozen=True)
@@ -191,6 +46,14 @@ class Loaded:
     settings: Settings
     files: tuple[Path, ...]
     untrusted: Untrusted | None = None
+    policies: tuple[tuple[Path, PolicySettings], ...] = ()
+    """Each file's own policy: they aren't merged, so a project's can't loosen the user's."""
+
+    def fingerprint(self) -> str:
+        """What is configured, variables expanded, as a hash: two hubs of the same settings have the same."""
+        told = self.settings.model_dump_json(exclude={"hub": {"http"}}, exclude_unset=True)
+        policies = [policy.model_dump_json(exclude_unset=True) for _, policy in self.policies]
+        return hashlib.sha256("\0".join([told, *policies, *map(str, self.files)]).encode()).hexdigest()
 
 
 def load(
@@ -209,27 +72,38 @@ def load(
 
     Raises ConfigError for a named file that isn't there and for whatever is wrong in a file.
     """
-    if named is None and environ.get(CONFIG_VARIABLE):
-        named = Path(environ[CONFIG_VARIABLE])
-    if named is not None:
-        path = cwd / named.expanduser()  # clients that set the variable have no shell to do it
-        return Loaded(_read(path, environ), (path,))
-    files: list[tuple[Path, Settings]] = []
+    candidates = candidate_files(named, environ, cwd, user_folder)
+    if len(candidates) == 1:
+        return _loaded([(candidates[0], _read(candidates[0], environ))], None)
+    files = []
     untrusted = None
-    user = user_folder / FILE_NAME
+    user, project = candidates
     if user.is_file():
         files.append((user, _read(user, environ)))
-    project = cwd / FILE_NAME
     if project.is_file() and project != user:
         content = _bytes(project)
         if trust_of(project, content):
             files.append((project, parse(_decoded(content, project), project, environ)))
         else:
             untrusted = Untrusted(project, changed=trust_of(project, content) is False)
+    return _loaded(files, untrusted)
+
+
+def candidate_files(named: Path | None, environ: Mapping[str, str], cwd: Path, user_folder: Path) -> list[Path]:
+    """The one file that --config or $MCP_HUB_CONFIG names; or else the user's and the project's, there or not."""
+    if named is None and environ.get(CONFIG_VARIABLE):
+        named = Path(environ[CONFIG_VARIABLE])
+    if named is not None:
+        return [cwd / named.expanduser()]  # clients that set the variable have no shell to do it
+    return [user_folder / FILE_NAME, cwd / FILE_NAME]
+
+
+def _loaded(files: list[tuple[Path, Settings]], untrusted: Untrusted | None) -> Loaded:
     settings = Settings()
     for path, each in files:
         settings = _merged(settings, each, path)
-    return Loaded(settings, tuple(path for path, _ in files), untrusted)
+    policies = tuple((path, each.policy) for path, each in files if "policy" in each.model_fields_set)
+    return Loaded(settings, tuple(path for path, _ in files), untrusted, policies)
 
 
 def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
@@ -238,7 +112,7 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
     Raises ConfigError naming file, line, key and remedy.
     """
     substituted: dict[str, list[str]] = {}
-    expanded = _expand(_tables(text, path), (), text, path, environ, substituted)
+    expanded = _expand(tables(text, path), (), text, path, environ, substituted)
     try:
         settings = Settings.model_validate(expanded)
     except ValidationError as error:
@@ -253,24 +127,34 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
     )
 
 
+def validate(text: str, path: Path) -> None:
+    """Raises ConfigError for whatever is wrong in a file's text, but for variables that aren't set."""
+    names = {found[1] for found in _REFERENCE.finditer(text)}
+    try:
+        parse(text, path, dict.fromkeys(names, "http://variable"))  # as a URL, or the start of one
+    except ConfigError:
+        parse(text, path, dict.fromkeys(names, "1"))  # as a part of one, or a number
+
+
 def started_by(content: bytes, path: Path) -> dict[str, str]:
     """What a file starts or connects to, server by server, as it is written: nothing is expanded, and what a
     terminal would act on or not show is escaped.
 
     Raises ConfigError when it isn't TOML.
     """
-    servers = _tables(_decoded(content, path), path).get("servers")
+    servers = tables(_decoded(content, path), path).get("servers")
     shown = {}
     for name, server in (servers if isinstance(servers, dict) else {}).items():
         if isinstance(server, dict):
             command = server.get("command")
             what = " ".join(map(str, command)) if isinstance(command, list) else str(server.get("url", "nothing"))
             off = "" if server.get("enabled", True) else "  (switched off)"
-            shown[_visible(name)] = f"{_visible(what)}{off}"
+            shown[visible(name)] = f"{visible(what)}{off}"
     return shown
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
+    """`text` with what a terminal would act on, or not show, escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -283,7 +167,8 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _tables(text: str, path: Path) -> dict[str, Any]:
+def tables(text: str, path: Path) -> dict[str, Any]:
+    """A TOML text as data. Raises ConfigError with the line."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -291,6 +176,10 @@ def _tables(text: str, path: Path) -> dict[str, Any]:
         what = found[1] if found else str(error).removesuffix(" (at end of document)")
         line = int(found[2]) if found else text.count("\n") + 1
         raise ConfigError(f"this isn't TOML: {what}.", file=str(path), line=line) from None
+    except RecursionError:
+        raise ConfigError("is nested too deeply to be read.", file=str(path)) from None
+    except ValueError:  # a whole number of thousands of digits
+        raise ConfigError("holds a number that can't be read.", file=str(path)) from None
 
 
 def _read(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -315,13 +204,11 @@ def _decoded(content: bytes, path: Path) -> str:
 
 def _merged(below: Settings, above: Settings, path: Path) -> Settings:
     hub = below.hub.model_dump(exclude_unset=True)
-    over = above.hub.model_dump(exclude_unset=True)
-    limits = {**hub.get("limits", {}), **over.get("limits", {})}
+    for key, value in above.hub.model_dump(exclude_unset=True).items():
+        hub[key] = {**hub.get(key, {}), **value} if isinstance(value, dict) else value
     servers: dict[str, ServerSettings] = {**below.servers, **above.servers}
     try:
-        return Settings.model_validate(
-            {"servers": servers, "hub": {**hub, **over, **({"limits": limits} if limits else {})}}
-        )
+        return Settings.model_validate({"servers": servers, "hub": hub})
     except ValidationError as error:
         raise ConfigError(_problem(error.errors()[0]), file=str(path)) from None
 
@@ -332,6 +219,8 @@ def _anchored(server: ServerSettings, path: Path, substituted: tuple[str, ...]) 
     placed._substituted = substituted
     return placed
 
+
+TOKENS = ("hub", "http", "tokens")
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -363,6 +252,8 @@ def _expand(
             return found
         if default is not None:
             return default
+        if at[:3] == TOKENS:
+            return ""  # only `serve --http` needs them, and says which is empty
         raise ConfigError(
             f"the environment variable {name} isn't set. Set it, or give a default: ${{{name}:-...}}",
             file=str(path),

@@ -3,6 +3,7 @@
     HubError                 .text: what happened, where, what to do
     ├── ConfigError          the person who wrote servers.toml
     ├── CallerError          the agent: a name, an argument or a file that isn't there
+    ├── DeniedError          the person who wrote [policy]: the tool may not be called
     ├── ScriptError          the agent's program: it doesn't parse, or it failed
     ├── DownstreamError      a downstream server: missing, broken, slow, or its tool failed
     └── LimitError           a limit of `[hub.limits]` was reached
@@ -43,8 +44,18 @@ class CallerError(HubError):
         return cls(f"There is no {kind} {name!r}{f' {where}' if where else ''}.{hint}{f' {then}' if then else ''}")
 
 
+class DeniedError(HubError):
+    """The policy denies a tool; `reason` is the policy's own, and ends with a full stop."""
+
+    def __init__(self, server: str, tool: str, reason: str) -> None:
+        super().__init__(
+            f"{server}.{tool} was not called, because the policy denies it: {reason} Do without it, or ask the "
+            f"person who runs the hub to allow it."
+        )
+
+
 class ScriptError(HubError):
-    """The program is at fault; `kind` is one of syntax, name, script, tool, arguments, result."""
+    """The program is at fault; `kind` is one of syntax, name, script, tool, arguments, denied, result."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.support import FIXTURES, PATIENCE, command_of
+from tests.support import FIXTURES, PATIENCE, HttpHub, command_of, http_client
+
+TOKEN = "a-token-of-the-tests-0123456789"
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -47,12 +51,18 @@ def servers_toml(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
+@pytest.fixture(params=["stdio", "http"])
+def transport(request: pytest.FixtureRequest) -> str:
+    """How the hub is served."""
+    return str(request.param)
+
+
 @pytest.fixture
-def connect(state: Path, tmp_path: Path) -> Connect:
-    """Start `mcp_hub serve` as a child process and connect the SDK's client to it."""
+def connect(transport: str, state: Path, tmp_path: Path) -> Connect:
+    """Start `mcp_hub serve` as a child process, on stdio and over HTTP, and connect the SDK's client to it."""
 
     @asynccontextmanager
-    async def connected(config: Path, mode: str = "auto") -> AsyncIterator[Client]:
+    async def over_stdio(config: Path, mode: str = "auto") -> AsyncIterator[Client]:
         parameters = StdioServerParameters(
             command=sys.executable,
             args=["-m", "mcp_hub", "serve", "--config", str(config)],
@@ -62,7 +72,16 @@ def connect(state: Path, tmp_path: Path) -> Connect:
         async with Client(parameters, mode=mode) as client:
             yield client
 
-    return connected
+    @asynccontextmanager
+    async def over_http(config: Path, mode: str = "auto") -> AsyncIterator[Client]:
+        hub = await anyio.to_thread.run_sync(lambda: HttpHub(config, state, tmp_path, MCP_HUB_TOKEN=TOKEN))
+        try:
+            async with http_client(hub.url, mode, TOKEN) as client:
+                yield client
+        finally:
+            hub.close()
+
+    return {"stdio": over_stdio, "http": over_http}[transport]
 
 
 @pytest.fixture(autouse=True)

@@ -2,14 +2,21 @@
 
 import json
 import os
+import re
 import select
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx2
 import psutil
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +49,18 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def descendants_of(pid: int) -> list[int]:
+    """Every process that a process has started, and theirs."""
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+async def said(journal: Path, line: str) -> None:
+    """Wait until a fixture server has written `line`."""
+    with anyio.fail_after(PATIENCE):
+        while not journal.exists() or line not in journal.read_text().splitlines():
+            await anyio.sleep(0.01)
+
+
 def wait_until_gone(pids: list[int]) -> list[int]:
     """Wait for processes that aren't children of ours; the ones that are still alive after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
@@ -50,11 +69,58 @@ def wait_until_gone(pids: list[int]) -> list[int]:
     return [pid for pid in pids if alive(pid)]
 
 
+class HttpHub:
+    """`mcp_hub serve --http` as a child process, at a free port of loopback, until `close`."""
+
+    def __init__(self, config: Path | None, state: Path, cwd: Path, *options: str, **environment: str) -> None:
+        command = [sys.executable, "-m", "mcp_hub", "serve", "--http", "127.0.0.1:0", *options]
+        self._log = (cwd / f"http-{os.urandom(4).hex()}.log").open("w+")
+        self.process = subprocess.Popen(
+            [*command, "--config", str(config)] if config else command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, "MCP_HUB_STATE_DIR": str(state), **environment},
+        )
+        self.url = self._wait_for_url()
+
+    def log(self) -> str:
+        """What it wrote on stdout and stderr so far."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def close(self) -> int:
+        """Ask it to end and wait for that; its exit status."""
+        self.process.terminate()
+        status = self.process.wait(PATIENCE)
+        self._log.close()
+        return status
+
+    def _wait_for_url(self) -> str:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if found := re.search(r"serving at (\S+)", self.log()):
+                return found[1]
+            select.select([], [], [], 0.02)
+        self.process.kill()
+        raise AssertionError(f"the hub doesn't serve: {self.log()}")
+
+
+@asynccontextmanager
+async def http_client(url: str, mode: str = "auto", token: str | None = None) -> AsyncIterator[Client]:
+    """The SDK's client, connected over streamable HTTP."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with httpx2.AsyncClient(headers=headers, timeout=PATIENCE) as http:
+        async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
+            yield client
+
+
 class LineHub:
     """`mcp_hub serve` as a child process, driven by lines of JSON-RPC with nothing between."""
 
-    def __init__(self, config: Path | None, state: Path, cwd: Path, **environment: str) -> None:
-        command = [sys.executable, "-m", "mcp_hub", "serve"]
+    def __init__(self, config: Path | None, state: Path, cwd: Path, *options: str, **environment: str) -> None:
+        command = [sys.executable, "-m", "mcp_hub", "serve", *options]
         self.process = subprocess.Popen(
             [*command, "--config", str(config)] if config else command,
             stdin=subprocess.PIPE,
@@ -99,7 +165,7 @@ class LineHub:
 
     def descendants(self) -> list[int]:
         """Every process that the hub has started, and theirs."""
-        return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
+        return descendants_of(self.process.pid)
 
     def close(self) -> int:
         """Close the hub's stdin and wait for it to end; its exit status."""

@@ -8,8 +8,9 @@ import pytest
 from inline_snapshot import snapshot
 
 from mcp_hub import app
-from mcp_hub.app import Folders
-from mcp_hub.config import Loaded, ServerSettings, Settings
+from mcp_hub.config import Loaded
+from mcp_hub.folders import Folders
+from mcp_hub.settings import ServerSettings, Settings
 
 
 def loaded(**descriptions: str | None) -> Loaded:
@@ -37,12 +38,6 @@ def test_a_server_that_is_switched_off_is_nowhere() -> None:
     settings = Settings(servers={"a": ServerSettings(command=("x",), enabled=False)})
     assert app.enabled(Loaded(settings, ())) == {}
     assert "- a" not in app.instructions(Loaded(settings, ()))
-
-
-def test_the_state_folder_can_be_moved(tmp_path: Path) -> None:
-    assert app.folders({"MCP_HUB_STATE_DIR": str(tmp_path)}).state == tmp_path
-    assert app.folders({}).state.name == "mcp_hub"
-    assert app.folders({"MCP_HUB_STATE_DIR": "~/somewhere"}).state == Path.home() / "somewhere"
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from inline_snapshot import snapshot
 from pydantic import ValidationError
 
 from mcp_hub import config
-from mcp_hub.config import PROXY_AND_CERTIFICATES, ServerSettings, line_of, load, parse, started_by
+from mcp_hub.config import line_of, load, parse, started_by
 from mcp_hub.errors import ConfigError
+from mcp_hub.settings import PROXY_AND_CERTIFICATES, ServerSettings, Settings
 from tests.support import ROOT
 
 FILE = Path("/home/ada/servers.toml")
@@ -223,7 +224,7 @@ def test_pydantics_own_error_keeps_a_value_to_itself() -> None:
             '[servers.a]\ncommand = ["x"]\nfrobnicate = 3\n',
             snapshot(
                 "/home/ada/servers.toml:3: [servers.a.frobnicate] unknown key 'frobnicate'. Known here: "
-                "command, env, env_pass, cwd, url, headers, enabled, timeout, description, tools."
+                "command, env, env_pass, cwd, url, headers, enabled, timeout, description, idle_stop, tools."
             ),
         ),
         (
@@ -638,7 +639,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def test_without_any_file_there_are_no_servers(files: Files) -> None:
-    assert files.load() == config.Loaded(config.Settings(), ())
+    assert files.load() == config.Loaded(Settings(), ())
 
 
 def test_a_trusted_project_file_is_used(files: Files) -> None:
@@ -785,3 +786,56 @@ def test_an_error_in_the_users_file_names_that_file(files: Files) -> None:
     files.project("")
     with pytest.raises(ConfigError, match=re.escape(f"{path}:1: ")):
         files.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = " + "1" * 5000 + "\n", "holds a number that can't be read."),
+        ("x = " + "[" * 2000 + "]" * 2000 + "\n", "is nested too deeply to be read."),
+        ('[servers.a]\ncommand = ["x"]\ncwd = "~nosuchuser/x"\n', "there is no such user."),
+        ('[servers.a]\ncommand = ["x"]\ncwd = "a\\u0000b"\n', "must be a path."),
+    ],
+)
+def test_what_nobody_would_write_is_told_all_the_same(text: str, said: str) -> None:
+    assert told(text).endswith(said)
+
+
+def test_a_server_that_is_switched_off_may_have_a_url_of_variables() -> None:
+    settings = parse('[servers.a]\nurl = "${BASE}/mcp"\nenabled = false\n', FILE, {})
+    assert settings.servers["a"].url == "${BASE}/mcp"
+
+
+@pytest.mark.parametrize(
+    "line", ['url = "http://h:${PORT}/mcp"', 'url = "${BASE}/mcp"', 'command = ["${X}"]\ntimeout = "${T}"']
+)
+def test_a_text_is_valid_when_some_value_of_its_variables_makes_it_so(line: str) -> None:
+    config.validate(f"[servers.a]\n{line}\n", FILE)
+
+
+def test_a_text_that_no_variable_can_make_valid_is_not() -> None:
+    with pytest.raises(ConfigError, match="unknown key 'comand'"):
+        config.validate('[servers.a]\ncomand = ["${X}"]\n', FILE)
+
+
+def test_a_token_whose_variable_is_not_set_is_empty_and_stops_nothing_else() -> None:
+    settings = parse(
+        '[hub.http]\ntokens = { ada = "${ADAS_TOKEN}", bob = "${BOBS_TOKEN}" }\n', FILE, {"BOBS_TOKEN": "b"}
+    )
+    assert settings.hub.http.tokens == {"ada": "", "bob": "b"}
+
+
+def test_each_files_policy_is_kept_by_itself(files: Files) -> None:
+    user = files.users('[policy]\ndeny = ["a.b"]')
+    project = files.project('[policy]\nallow = ["a.b"]')
+    loaded = files.load()
+    assert [path for path, _ in loaded.policies] == [user, project]
+    assert [[rule.text for rule in policy.deny] for _, policy in loaded.policies] == [["a.b"], []]
+
+
+def test_two_hubs_of_the_same_settings_have_the_same_fingerprint(files: Files) -> None:
+    files.users('[servers.a]\nurl = "http://h"\nheaders = { T = "${TOKEN:-one}" }')
+    before = files.load().fingerprint()
+    assert files.load().fingerprint() == before
+    files.project('[policy]\ndeny = ["a.b"]')
+    assert files.load().fingerprint() != before

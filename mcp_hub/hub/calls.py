@@ -1,4 +1,4 @@
-"""The single path of a tool call: look up, bind the arguments, validate, call, convert."""
+"""The single path of a tool call: look up, policy, bind the arguments, validate, call, convert."""
 
 import ast
 import json
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from mcp_hub.errors import CallerError, ToolError, nearest
+from mcp_hub.errors import CallerError, DeniedError, ToolError, nearest
 from mcp_hub.hub import results, stubs
 from mcp_hub.hub.catalog import Catalog, Schema, Tool
 from mcp_hub.hub.downstream import Downstreams
@@ -44,10 +44,13 @@ class Calls:
     ) -> Any:
         """One call, from a program's names and arguments to a value.
 
-        Raises CallerError for names and arguments, DownstreamError for the server, ToolError for the tool.
+        Raises CallerError for names and arguments, DeniedError for the policy, DownstreamError for the server,
+        ToolError for the tool.
         """
         found = self._catalog().server(server)
         record = found.tool(tool)
+        if not record.decision.allowed:
+            raise DeniedError(record.server, record.name, record.decision.reason)
         arguments = bind(record, args, kwargs)
         await self._validate(record, arguments)
         result = await self._downstreams.call(found.key, record.wire_name, arguments, on_progress)

@@ -9,11 +9,14 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError
+from mcp_hub.hub.policy import UNDECIDED, Decision, Policy
 from mcp_hub.names import identifier, server_identifier, spellings
+from mcp_hub.settings import ServerSettings
 
 Schema = Mapping[str, Any]
+
+UNRESTRICTED = Policy(())
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Tool:
     input_schema: Schema
     output_schema: Schema | None
     annotations: Mapping[str, Any]
+    decision: Decision = UNDECIDED
+    """Whether the policy lets it be called."""
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -119,10 +124,21 @@ class Change:
 class LiveCatalog:
     """The catalog as it is now: each server's latest list, and the snapshot made of them."""
 
-    def __init__(self, servers: Mapping[str, ServerSettings]) -> None:
-        self._settings = dict(servers)
+    def __init__(self, servers: Mapping[str, ServerSettings], policy: Policy) -> None:
+        self._listed: dict[str, Sequence[Mapping[str, Any]]] = {}
         self._servers: dict[str, Server] = {}
-        self._snapshot = Catalog({})
+        self.configure(servers, policy)
+
+    def configure(self, servers: Mapping[str, ServerSettings], policy: Policy) -> None:
+        """Take over which servers there are, how they are filtered and what may be called; lists are kept."""
+        self.settings = dict(servers)
+        """Each server that is switched on, by its name in servers.toml, in the order of the configuration."""
+        self.keys = {server_identifier(key): key for key in servers}
+        """The name that a program uses -> the name in servers.toml."""
+        self.policy = policy
+        self._listed = {key: listed for key, listed in self._listed.items() if key in self.settings}
+        self._servers = {key: self._built(key) for key in self._listed}
+        self._take_snapshot()
 
     @property
     def snapshot(self) -> Catalog:
@@ -137,24 +153,42 @@ class LiveCatalog:
         """How many tools of this server an agent sees; None when it was never seen."""
         return len(self._servers[key].tools) if key in self._servers else None
 
+    def forget(self, key: str) -> None:
+        """Drop a server's list: what stands behind the name is another server now."""
+        self._listed.pop(key, None)
+        self._servers.pop(key, None)
+        self._take_snapshot()
+
     def put(self, key: str, listed: Sequence[Mapping[str, Any]]) -> Change | None:
         """Take over a server's list; what changed, or None when it is the same as before."""
-        settings = self._settings[key]
         before = self._servers.get(key)
-        server = build_server(
-            key, settings.description or "", listed, allow=settings.tools.allow, deny=settings.tools.deny
-        )
+        self._listed[key] = listed
+        server = self._built(key)
         if before == server:
             return None
         self._servers[key] = server
-        ordered = (self._servers[name] for name in self._settings if name in self._servers)
-        self._snapshot = Catalog({each.name: each for each in ordered})
+        self._take_snapshot()
         old = before.tools if before is not None else {}
         return Change(
             added=sorted(set(server.tools) - set(old)),
             removed=sorted(set(old) - set(server.tools)),
             altered=sorted(name for name, tool in server.tools.items() if name in old and old[name] != tool),
         )
+
+    def _built(self, key: str) -> Server:
+        settings = self.settings[key]
+        return build_server(
+            key,
+            settings.description or "",
+            self._listed[key],
+            allow=settings.tools.allow,
+            deny=settings.tools.deny,
+            policy=self.policy,
+        )
+
+    def _take_snapshot(self) -> None:
+        ordered = (self._servers[name] for name in self.settings if name in self._servers)
+        self._snapshot = Catalog({each.name: each for each in ordered})
 
 
 def _matches(name: str, globs: Sequence[str]) -> bool:
@@ -168,10 +202,12 @@ def build_server(
     *,
     allow: Sequence[str] = ("*",),
     deny: Sequence[str] = (),
+    policy: Policy = UNRESTRICTED,
 ) -> Server:
     """A server's own list (MCP Tool objects as JSON) -> the server as programs know it.
 
-    `allow` and `deny` are globs over a tool's own name or its spelling in programs. The order and the spellings
+    `allow` and `deny` are globs over a tool's own name or its spelling in programs; what they leave out isn't there.
+    What `policy` denies is there, with the reason. The order and the spellings
     depend on the names alone, so the same tools give the same server however the list was ordered. Of two tools
     with one name, the first counts.
     """
@@ -187,6 +223,7 @@ def build_server(
         schema = raw.get("inputSchema")
         output = raw.get("outputSchema")
         annotations = raw.get("annotations")
+        annotations = annotations if isinstance(annotations, Mapping) else {}
         tools[names[wire]] = Tool(
             server=name,
             name=names[wire],
@@ -194,7 +231,8 @@ def build_server(
             description=str(raw.get("description") or raw.get("title") or ""),
             input_schema=schema if isinstance(schema, Mapping) else {},
             output_schema=output if isinstance(output, Mapping) else None,
-            annotations=annotations if isinstance(annotations, Mapping) else {},
+            annotations=annotations,
+            decision=policy.decide((key, name), (wire, names[wire]), annotations),
         )
     return Server(name, key, description, tools)
 

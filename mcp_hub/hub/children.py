@@ -18,9 +18,9 @@ from typing import BinaryIO
 import anyio
 import anyio.to_thread
 
-from mcp_hub.config import SECRET_CHARACTERS, ServerSettings
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub import guardian
+from mcp_hub.settings import SECRET_CHARACTERS, ServerSettings
 
 PASSED_ALWAYS = ("PATH", "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """What any program needs of the hub's environment: issue 1's PATH, HOME and locale, with time zone and TMPDIR."""

@@ -4,10 +4,12 @@ Owns one task a server. Above are `calls`, which sends calls through, and `meta_
 stands; below is `session`. Each server is by itself: a slow, broken or missing one neither delays nor hides
 the others.
 
-    not started -> connecting -> ready
+    not started -> connecting -> ready -- idle --> not started
                        |           | lost
                        v           v
                      failed -- after a back-off --> connecting
+
+A changed configuration is taken over by `Downstreams.configure`: what is gone or altered ends, the rest goes on.
 """
 
 import logging
@@ -16,6 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,10 +26,10 @@ import anyio
 import anyio.abc
 from mcp_types import CallToolResult
 
-from mcp_hub.config import ServerSettings
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub.children import KILL_GRACE, STDIN_GRACE, TERMINATE_GRACE, Children, NotStartableError
 from mcp_hub.hub.session import Listed, Progress, Session
+from mcp_hub.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +69,19 @@ class Status:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Changes:
+    """What a changed configuration did to the servers, by name."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+    def __str__(self) -> str:
+        parts = (("added", self.added), ("removed", self.removed), ("changed", self.changed))
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+
+
 OnListed = Callable[[str, Listed], Awaitable[None]]
 """Told of each list that a server gives: (name, what it listed)."""
 
@@ -83,6 +99,7 @@ class Downstream:
         on_listed: OnListed,
         max_message_bytes: int,
         jitter: Callable[[], float],
+        successor_of: "Downstream | None" = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -103,6 +120,12 @@ class Downstream:
         self._failures = 0
         self._error: DownstreamError | None = None
         self._next_try = 0.0
+        self._calls = 0
+        self._last_used = 0.0
+        self._predecessor = successor_of
+        self._scope = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._dismissed: str | None = None
 
     @property
     def status(self) -> Status:
@@ -137,23 +160,70 @@ class Downstream:
             while self._listed is None and self._error is None:
                 await self._changed.wait()
 
+    async def ready(self, timeout: float) -> bool:
+        """Connect now if it isn't connected; whether it is, once it has or has failed to, at most `timeout` seconds."""
+        self._urge()
+        with anyio.move_on_after(timeout):
+            while self._state is not State.FAILED and not self._is_open:
+                await self._changed.wait()
+        return self._is_open
+
+    @property
+    def _is_open(self) -> bool:
+        return self._session is not None and not self._session.lost.is_set()
+
     async def call(self, tool: str, arguments: dict[str, Any], on_progress: Progress | None) -> CallToolResult:
         """Call a tool by its wire name; waiting for the session and for the answer each take at most the timeout.
 
         A call that may have reached the server is never sent a second time. Raises DownstreamError.
         """
-        session = self._session
-        if session is None or session.lost.is_set():
-            session = await self._next_session()
-        return await session.call(tool, arguments, on_progress)
+        self._calls += 1
+        try:
+            session = self._session
+            if session is None or session.lost.is_set():
+                session = await self._next_session()
+            return await session.call(tool, arguments, on_progress)
+        except DownstreamError:
+            if self._dismissed is not None:
+                problem = f"{self._dismissed} before it answered {tool}; it may or may not have done it."
+                raise DownstreamError(self.name, problem) from None
+            raise
+        finally:
+            self._calls -= 1
+            self._last_used = anyio.current_time()
 
     async def run(self) -> None:
-        """Keep a session open, from when it is first wanted until cancelled."""
-        await self._wanted.wait()
+        """Keep a session open while it is wanted and used, until cancelled or dismissed."""
+        try:
+            with self._scope:
+                await self._predecessor_ended()
+                await self._supervise()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._predecessor_ended()
+            self._ended.set()
+
+    def dismiss(self, why: str) -> None:
+        """End it for good; calls under way fail and tell `why`, which follows the server's name."""
+        self._dismissed = why
+        self._error = DownstreamError(self.name, f"{why}.")
+        self._scope.cancel()
+        self._become(State.FAILED)
+
+    async def _predecessor_ended(self) -> None:
+        """Two of one server might fight over what it works on, so one ends, within ENDING, before the next starts."""
+        if self._predecessor is not None:
+            await self._predecessor._ended.wait()
+            self._predecessor = None
+
+    async def _supervise(self) -> None:
         while True:
+            await self._wanted.wait()
             try:
                 async with self._turn() as started_up:
                     await self._hold_session(started_up)
+                self._become(State.IDLE)
+                continue
             except DownstreamError as error:
                 self._error = error
             except Exception as error:  # a fault of ours, or one that nobody foresaw, costs this server only
@@ -163,12 +233,12 @@ class Downstream:
             self._failures += 1
             delay = min(BACKOFF_FIRST * 2 ** (self._failures - 1), BACKOFF_MOST) * (0.5 + self._jitter() / 2)
             self._next_try = anyio.current_time() + delay
-            logger.warning("%s The next try is in %.1f s.", self._error.text if self._error else self.name, delay)
+            logger.warning("%s The next try is in %.1f s.", self._error.text, delay)
             self._become(State.FAILED)
             await anyio.sleep(delay)
 
     async def _hold_session(self, started_up: Callable[[], None]) -> None:
-        """Open a session and hold it until it is lost; then raise DownstreamError, which tells why."""
+        """Open a session and hold it until nobody uses it any more; raise DownstreamError if it is lost before."""
         self._become(State.CONNECTING)
         started = anyio.current_time()
         session = Session(self.name, self.settings, self._log)
@@ -186,7 +256,10 @@ class Downstream:
                 self._urgent = anyio.Event()
                 self._become(State.READY)
                 started_up()
-                await session.lost.wait()
+                self._last_used = opened
+                if not await self._lost(session):
+                    logger.info("server '%s' is stopped: it wasn't used for %g s", self.name, self.settings.idle_stop)
+                    return
                 how = await session.how_it_ended()
         finally:
             self._session = None
@@ -197,7 +270,24 @@ class Downstream:
         held = anyio.current_time() - opened
         raise DownstreamError(self.name, f"{how} {held:.1f} s after its session was opened.", log=self._log)
 
+    async def _lost(self, session: Session) -> bool:
+        """Wait until the session is lost (True), or for its idle_stop without a call (False)."""
+        idle_stop = self.settings.idle_stop
+        while not session.lost.is_set():
+            left = float("inf")
+            if idle_stop:
+                left = idle_stop if self._calls else self._last_used + idle_stop - anyio.current_time()
+            if left <= 0:
+                self._session = None  # in the same turn as the look at the calls: none gets in between
+                self._wanted = anyio.Event()
+                return False
+            with anyio.move_on_after(left):
+                await session.lost.wait()
+        return True
+
     async def _took_list(self, listed: Listed) -> None:
+        if self._dismissed is not None:
+            return
         self._listed = listed
         self.legacy = listed.legacy
         await self._on_listed(self.name, listed)
@@ -237,7 +327,7 @@ class Downstream:
         deadline = anyio.current_time() + timeout
         with anyio.move_on_after(timeout):
             while self._session is None or self._session.lost.is_set():
-                if self._state is State.FAILED and isinstance(self._error, NotStartableError):
+                if self._error is not None and (self._dismissed or isinstance(self._error, NotStartableError)):
                     raise self._error
                 if self._state is State.FAILED and self._next_try > deadline:
                     break
@@ -276,21 +366,18 @@ class Downstreams:
         max_message_bytes: int,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        starts = anyio.Semaphore(STARTS_AT_ONCE)
         self._children = children
         self._tasks: anyio.abc.TaskGroup | None = None
-        self._servers = {
-            name: Downstream(
-                name,
-                settings,
-                children=children,
-                starts=starts,
-                on_listed=on_listed,
-                max_message_bytes=max_message_bytes,
-                jitter=jitter,
-            )
-            for name, settings in servers.items()
-        }
+        self._all_wanted = False
+        self._new = partial(
+            Downstream,
+            children=children,
+            starts=anyio.Semaphore(STARTS_AT_ONCE),
+            on_listed=on_listed,
+            max_message_bytes=max_message_bytes,
+            jitter=jitter,
+        )
+        self._servers = {name: self._new(name, settings) for name, settings in servers.items()}
 
     async def __aenter__(self) -> Self:
         self._tasks = anyio.create_task_group()
@@ -316,8 +403,31 @@ class Downstreams:
     def __iter__(self) -> Iterator[Downstream]:
         return iter(self._servers.values())
 
+    def configure(self, servers: Mapping[str, ServerSettings]) -> Changes:
+        """Take over a changed configuration: end, start again and add what differs, leave the others alone."""
+        assert self._tasks is not None
+        before, self._servers = self._servers, {}
+        changes = Changes([], [name for name in before if name not in servers], [])
+        for name in changes.removed:
+            before[name].dismiss("was taken out of servers.toml")
+        for name, settings in servers.items():
+            old = before.get(name)
+            if old is not None and old.settings.same_connection(settings):
+                old.settings = settings
+                self._servers[name] = old
+                continue
+            (changes.added if old is None else changes.changed).append(name)
+            if old is not None:
+                old.dismiss("was changed in servers.toml")
+            self._servers[name] = self._new(name, settings, successor_of=old)
+            self._tasks.start_soon(self._servers[name].run)
+            if self._all_wanted:
+                self._servers[name].want()
+        return changes
+
     def want_all(self) -> None:
         """Connect to every server, a few at a time."""
+        self._all_wanted = True
         for server in self:
             server.want()
 
@@ -325,10 +435,13 @@ class Downstreams:
         """Wait until each of these has connected or failed once, at most `timeout` seconds."""
         async with anyio.create_task_group() as tasks:
             for name in names:
-                tasks.start_soon(self._servers[name].settle, timeout)
+                if name in self._servers:  # it may have been taken out meanwhile
+                    tasks.start_soon(self._servers[name].settle, timeout)
 
     async def call(
         self, server: str, tool: str, arguments: dict[str, Any], on_progress: Progress | None
     ) -> CallToolResult:
         """Call a tool of a server, both by their own names. Raises DownstreamError."""
+        if server not in self._servers:
+            raise DownstreamError(server, f"was taken out of servers.toml before {tool} was called.")
         return await self._servers[server].call(tool, arguments, on_progress)

@@ -6,14 +6,13 @@ agent is connected; `server` binds it to MCP, the CLI calls it too.
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, HubError, ScriptError
 from mcp_hub.hub import results, stubs
 from mcp_hub.hub.calls import Calls
@@ -113,6 +112,14 @@ json.encode, json.decode; no import, while, try, class, `is` or `**`. A d["key"]
 )
 
 
+def meta_tool(name: str) -> MetaTool:
+    """A meta-tool by its name. Raises CallerError."""
+    found = next((tool for tool in META_TOOLS if tool.name == name), None)
+    if found is None:
+        raise CallerError.unknown("tool", name, [tool.name for tool in META_TOOLS])
+    return found
+
+
 class MetaTools:
     """Answers the four meta-tools. What goes wrong is an answer too: text that says what to do next."""
 
@@ -121,17 +128,14 @@ class MetaTools:
         *,
         live: LiveCatalog,
         kept_loaded: anyio.Event,
-        servers: Mapping[str, ServerSettings],
         downstreams: Downstreams,
         calls: Calls,
         pool: Pool,
         limits: Limits,
-        notes: tuple[str, ...] = (),
+        notes: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._live = live
         self._kept_loaded = kept_loaded
-        self._keys = {server_identifier(key): key for key in servers}
-        self._servers = servers
         self._downstreams = downstreams
         self._calls = calls
         self._pool = pool
@@ -142,9 +146,7 @@ class MetaTools:
 
     async def answer(self, name: str, arguments: Mapping[str, Any], report: Report | None = None) -> Answer:
         """Call a meta-tool by name. Raises nothing but cancellation; CallerError for a name that is none."""
-        tool = next((tool for tool in META_TOOLS if tool.name == name), None)
-        if tool is None:
-            raise CallerError.unknown("tool", name, [tool.name for tool in META_TOOLS])
+        tool = meta_tool(name)
         try:
             _check(tool, arguments)
             match name:
@@ -171,13 +173,13 @@ class MetaTools:
         if query and query.strip():
             found = await self.find(query)
             lines = [f"{tool.server}: {stubs.line(tool)}" for tool in found]
-            return "\n".join([*lines, *self._not_searched(), *self._notes])
-        await self._wait_for_unseen(list(self._servers), self._list_wait())
+            return "\n".join([*lines, *self._not_searched(), *self._notes()])
+        await self._wait_for_unseen(list(self._live.settings), self._list_wait())
         catalog = self._live.snapshot
         rows: list[tuple[str, str, str]] = []
-        for name, key in self._keys.items():
+        for name, key in self._live.keys.items():
             server = catalog.servers.get(name)
-            description = stubs.one_line(self._servers[key].description or "", stubs.DESCRIPTION_CHARACTERS)
+            description = stubs.one_line(self._live.settings[key].description or "", stubs.DESCRIPTION_CHARACTERS)
             if server is not None:
                 count = len(server.tools)
                 rows.append((f"servers/{name}.pyi", f"{count} tool{'s' if count != 1 else ''}", description))
@@ -187,7 +189,7 @@ class MetaTools:
         lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}".rstrip() for row in rows]
         if not rows:
             lines.append("No server is configured. Add one to servers.toml; `mcp_hub config schema` describes it.")
-        return "\n".join([*lines, *self._notes])
+        return "\n".join([*lines, *self._notes()])
 
     async def read_tool_file(self, file_name: str, start: int = 1, end: int | None = None) -> str:
         """Lines `start` to `end` (from 1, inclusive) of a server's file. Raises CallerError."""
@@ -206,16 +208,20 @@ class MetaTools:
 
     async def get_tool_docs(self, server: str, tool: str) -> str:
         """One tool's docs. Raises CallerError."""
-        return stubs.docs((await self._server(server)).tool(tool))
+        return stubs.docs(await self.find_tool(server, tool))
+
+    async def find_tool(self, server: str, tool: str) -> Tool:
+        """A tool by its server's name and its own, as programs or as they themselves spell them. Raises CallerError."""
+        return (await self._server(server)).tool(tool)
 
     async def execute(self, code: str, report: Report | None = None) -> Run:
         """Run a program over the servers that it names."""
         words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", code[: self._limits.source_bytes]))
-        named = [name for name in self._keys if name in words]
-        await self._wait_for_unseen([self._keys[name] for name in named], None)
-        catalog = self._live.snapshot
+        named = [name for name in self._live.keys if name in words]
+        await self._wait_for_unseen([self._live.keys[name] for name in named], None)
+        catalog, keys = self._live.snapshot, self._live.keys
         seen = {name: list(catalog.servers[name].tools) for name in named if name in catalog.servers}
-        unavailable = {name: self._why_unseen(self._keys[name]) for name in named if name not in seen}
+        unavailable = {name: self._why_unseen(keys[name]) for name in named if name in keys and name not in seen}
         done = 0
         told = 0.0
 
@@ -239,7 +245,7 @@ class MetaTools:
             await tell(done, f"{server}.{tool}")
             return value
 
-        job = Job(code, seen, unavailable, servers=list(self._keys))
+        job = Job(code, seen, unavailable, servers=list(keys))
         return await self._pool.run(job, call_tool)
 
     def _told(self, run: Run) -> Answer:
@@ -254,7 +260,7 @@ class MetaTools:
 
     async def find(self, query: str) -> list[Tool]:
         """The tools that fit a request in plain words, best first. Raises CallerError when none does."""
-        await self._wait_for_unseen(list(self._servers), self._list_wait())
+        await self._wait_for_unseen(list(self._live.settings), self._list_wait())
         catalog = self._live.snapshot
         if self._indexed is None or self._indexed[0] is not catalog:
             self._indexed = (catalog, await anyio.to_thread.run_sync(Index, catalog.tools()))
@@ -272,28 +278,29 @@ class MetaTools:
         return max(0.0, self._wait_until - anyio.current_time())
 
     async def _server(self, name: str) -> Server:
-        key = self._keys.get(server_identifier(name)) or next(
-            (key for spelled, key in self._keys.items() if spelled.lower() == server_identifier(name).lower()), None
+        key = self._live.keys.get(server_identifier(name)) or next(
+            (key for spelled, key in self._live.keys.items() if spelled.lower() == server_identifier(name).lower()),
+            None,
         )
         if key is None:
-            known = ", ".join(self._keys) or "none"
-            raise CallerError.unknown("server", name, self._keys, f"Servers: {known}.")
+            known = ", ".join(self._live.keys) or "none"
+            raise CallerError.unknown("server", name, self._live.keys, f"Servers: {known}.")
         await self._wait_for_unseen([key], None)
-        if not self._live.knows(key):
+        if key in self._live.settings and not self._live.knows(key):
             raise CallerError(self._why_unseen(key))
         return self._live.snapshot.server(server_identifier(key))
 
     async def _wait_for_unseen(self, keys: list[str], most: float | None) -> None:
         """Wait for servers whose tools nobody has seen; at most `most` seconds, else each for its own timeout."""
         await self._kept_loaded.wait()
-        unseen = [key for key in keys if not self._live.knows(key)]
+        unseen = [key for key in keys if key in self._live.settings and not self._live.knows(key)]
         if unseen:
-            longest = max(self._servers[key].timeout for key in unseen)
+            longest = max(self._live.settings[key].timeout for key in unseen)
             await self._downstreams.settle(unseen, longest + ENDING if most is None else min(most, longest))
 
     def _not_searched(self) -> list[str]:
         """Why a search left servers out, a text each."""
-        return [f"Not searched: {self._why_unseen(key)}" for key in self._servers if not self._live.knows(key)]
+        return [f"Not searched: {self._why_unseen(key)}" for key in self._live.settings if not self._live.knows(key)]
 
     def _why_unseen(self, key: str) -> str:
         return self._downstreams[key].why_not_ready

@@ -1,10 +1,11 @@
-"""Binds the four meta-tools to MCP: stdio, in both protocol eras.
+"""Binds the four meta-tools to MCP, in both protocol eras; and serves them on stdio.
 
-Above is an MCP client; below are the SDK's server and `meta_tools`. Errors become answers here.
+Above is an MCP client, here or over `http`; below are the SDK's server and whoever answers the meta-tools. Errors
+become answers here.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
@@ -13,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_hub import __version__
 from mcp_hub.errors import CallerError
-from mcp_hub.hub.meta_tools import META_TOOLS, MetaTool, MetaTools
+from mcp_hub.hub.meta_tools import META_TOOLS, Answer, MetaTool, Report
 from mcp_hub.hub.stdio import own_streams
 
 RESULT_CHARACTERS = 200_000
@@ -23,7 +24,14 @@ META = {"anthropic/alwaysLoad": True, "anthropic/maxResultSizeChars": RESULT_CHA
 """For Claude Code: list these four upfront instead of behind its tool search, and show their answers whole."""
 
 
-def build_server(meta_tools: MetaTools, instructions: str, on_call: Callable[[], None]) -> Server[Any]:
+class Answering(Protocol):
+    """Who answers the meta-tools: this process's own, or another hub's."""
+
+    async def answer(self, name: str, arguments: Mapping[str, Any], report: Report | None = None) -> Answer:
+        """Call a meta-tool by name. Raises CallerError for a name that is none."""
+
+
+def build_server(meta_tools: Answering, instructions: str, on_call: Callable[[], None]) -> Server[Any]:
     """An SDK server with the four meta-tools; `on_call` is called as each call arrives.
 
     In the protocol without a handshake, a call may be the first thing that a client ever sends.

@@ -24,10 +24,10 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import TypeAdapter, ValidationError
 
 from mcp_hub import __version__
-from mcp_hub.config import ServerSettings
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub.children import Child, Children
 from mcp_hub.hub.stdio import child_streams
+from mcp_hub.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,9 @@ CLOSED = "Connection closed"
 
 HTTP_FAILURES = ("Server returned an error response", "Session terminated", "Not Found")
 """What the SDK says for an HTTP error that carried no JSON-RPC error of the server's own."""
+
+REFUSED = (401, 403)
+"""HTTP statuses that refuse the credentials."""
 
 ACKNOWLEDGED_WITHIN = 5.0
 """Seconds for a server to confirm a subscription to its tools; one that doesn't is used without."""
@@ -273,7 +276,9 @@ class Session:
             logger.warning("server '%s': %s", self.name, message)
 
     async def _on_response(self, response: httpx2.Response) -> None:
-        if response.request.method == "POST":  # a server may refuse the stream that a GET asks for
+        # A server may refuse the stream that a GET asks for. One that refused the credentials has said what is
+        # wrong, whatever it answers to the SDK's next attempt.
+        if response.request.method == "POST" and self._http_status not in REFUSED:
             self._http_status = response.status_code
 
     def _on_noise(self, _: bytes) -> None:
@@ -304,7 +309,7 @@ class Session:
 
     def _http_problem(self, error: BaseException) -> str:
         status = self._http_status
-        if status in (401, 403):
+        if status in REFUSED:
             return f"refused the credentials (HTTP {status}). Check servers.{self.name}.headers."
         if status == 404:
             return f"has nothing at its URL, or has forgotten the session (HTTP 404). Check servers.{self.name}.url."

@@ -52,9 +52,10 @@ def signature(tool: Tool) -> str:
 
 
 def line(tool: Tool) -> str:
-    """The signature with the start of the description behind it."""
+    """The signature with the start of the description behind it, and whether the policy denies the tool."""
     description = one_line(tool.description, DESCRIPTION_CHARACTERS)
-    return f"{signature(tool)}  # {description}" if description else signature(tool)
+    comment = " ".join(filter(None, ("" if tool.decision.allowed else "DENIED by policy.", description)))
+    return f"{signature(tool)}  # {comment}" if comment else signature(tool)
 
 
 def server_file(server: Server) -> str:
@@ -71,6 +72,8 @@ def docs(tool: Tool) -> str:
     lines = [f"{tool.server}.{tool.name}", signature(tool), ""]
     if tool.wire_name != tool.name:
         lines.insert(1, f"(the server calls it {tool.wire_name!r})")
+    if not tool.decision.allowed:
+        lines += [f"DENIED by policy: {tool.decision.reason}", ""]
     if tool.description:
         lines += [tool.description.strip(), ""]
     if tool.parameters:

@@ -26,7 +26,7 @@ import anyio.abc
 import anyio.to_thread
 import starlark
 
-from mcp_hub.errors import CallerError, HubError, LimitError, ScriptError
+from mcp_hub.errors import CallerError, DeniedError, HubError, LimitError, ScriptError
 from mcp_hub.sandbox import protocol, zygote
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.sandbox.protocol import Frame
@@ -50,6 +50,9 @@ EXIT_WAIT = 2.0
 
 ZYGOTE_EXIT_WAIT = 2.0
 """Seconds that the zygote gets to kill its workers and exit, before it is killed itself."""
+
+FAILURES = ((CallerError, "arguments"), (DeniedError, "denied"))
+"""How a failed call is called in the program's error; every other one is the tool's."""
 
 CallTool = Callable[[str, str, list[Any], dict[str, Any]], Awaitable[Any]]
 """(server, tool, positional arguments, keyword arguments) -> a JSON value. Raises HubError."""
@@ -255,7 +258,7 @@ class Pool:
             value = await call_tool(server, tool, args, kwargs)
             answer = protocol.encode({"type": "value", "value": value})
         except HubError as error:
-            kind = "arguments" if isinstance(error, CallerError) else "tool"
+            kind = next((kind for known, kind in FAILURES if isinstance(error, known)), "tool")
             return protocol.encode({"type": "failure", "kind": kind, "message": error.text})
         except RecursionError:
             deep = f"{server}.{tool} answered with data that is nested too deep for a program."

@@ -16,7 +16,7 @@ class TrustStore:
     """The trusted files of one user."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self.path = folder / FILE_NAME
 
     def trusts(self, path: Path, content: bytes) -> bool | None:
         """True: trusted as it is; False: trusted once, changed since; None: never trusted."""
@@ -25,16 +25,16 @@ class TrustStore:
 
     def trust(self, path: Path, content: bytes) -> None:
         """Record `content` as what `path` may hold. Raises OSError when the file can't be written."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         recorded = {**self._read(), str(path.resolve()): _digest(content)}
-        fresh = self._path.with_suffix(f".{os.getpid()}")
+        fresh = self.path.with_suffix(f".{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(json.dumps(recorded, indent=1, sort_keys=True))
-        fresh.replace(self._path)
+        fresh.replace(self.path)
 
     def _read(self) -> dict[str, str]:
         try:
-            recorded = json.loads(self._path.read_text())
+            recorded = json.loads(self.path.read_text())
         except (FileNotFoundError, ValueError):
             return {}  # a damaged file trusts nothing
         return recorded if isinstance(recorded, dict) else {}

@@ -6,20 +6,35 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 from mcp_types import Tool
 
 from tests.clients import installs
-from tests.clients.claude_scenario import check_claude_code, check_killed_client
+from tests.clients.claude_scenario import check_claude_code, check_definitions, check_killed_client
+from tests.clients.codex import check_codex
+from tests.clients.conformance import Suite, check_client, check_server
+from tests.clients.gemini import check_gemini
+from tests.clients.inspector import check_inspector
 from tests.clients.installs import Installed, InstallError, install_all
 from tests.clients.processes import ProcessWatch
+from tests.clients.reach import ATTACH, Reach, Served, by_stdio, served, word
 from tests.clients.report import Report
-from tests.clients.sdk_scenario import ERAS, check_era, direct_definitions
-from tests.clients.workspace import Hub, Workspace, make_workspace
+from tests.clients.sdk_scenario import ERAS, check_era, check_token, direct_definitions
+from tests.clients.workspace import SERVER_NAMES, Workspace, make_workspace
 
-HUB = Path(sys.executable).parent / "mcp_hub"
+VERSIONS = {
+    "Claude Code": installs.CLAUDE_CODE,
+    "Codex CLI": installs.CODEX,
+    "Gemini CLI": installs.GEMINI,
+    "MCP Inspector": installs.INSPECTOR,
+    "MCP conformance suite": installs.CONFORMANCE,
+    "Node.js for the last four": installs.NODE,
+    "server-filesystem, server-memory": installs.FILESYSTEM,
+    "mcp-server-git": installs.GIT,
+}
 
 
 def main() -> int:
@@ -32,11 +47,10 @@ def main() -> int:
         report.check("the pinned clients and servers can be installed", False, str(error))
         return report.close()
     report.check("the pinned clients and servers are installed", True)
-    report.note("Claude Code", installs.CLAUDE_CODE)
-    report.note("server-filesystem, server-memory", installs.FILESYSTEM)
-    report.note("mcp-server-git", installs.GIT)
+    for name, version in VERSIONS.items():
+        report.note(name, version)
     folder = Path(tempfile.mkdtemp(prefix="mcp_hub_clients_")).resolve()
-    _run(report, make_workspace(folder, installed), installed)
+    _Run(report, make_workspace(folder, installed), installed).all()
     if report.failed:
         report.note("kept, to look into", folder)
     else:
@@ -44,35 +58,102 @@ def main() -> int:
     return report.close()
 
 
-def _run(report: Report, workspace: Workspace, installed: Installed) -> None:
-    hub = Hub(
-        command=[str(HUB), "serve", "--config", str(workspace.servers_file)],
-        env={"MCP_HUB_STATE_DIR": str(workspace.folder / "state")},
-    )
-    downstream: list[Tool] = []
-    with _watched(workspace), report.guarded("the servers answer without the hub"):
-        with (workspace.folder / "direct.log").open("w") as log:
-            downstream += anyio.run(direct_definitions, workspace, log)
-        report.check("the servers answer without the hub", bool(downstream), f"{len(downstream)} tools")
-    for mode, version in ERAS.items():
-        report.section(f"the SDK's client, {version}")
-        with _watched(workspace) as watch, report.guarded(f"a session in mode={mode!r} runs to its end"):
-            anyio.run(check_era, report, workspace, hub, mode, watch)
-    report.section(f"Claude Code {installs.CLAUDE_CODE}")
-    with _watched(workspace) as watch, report.guarded("a scripted conversation runs to its end"):
-        check_claude_code(report, workspace, installed.claude, hub, downstream, watch)
-    with _watched(workspace) as watch, report.guarded("a conversation can be cut short"):
-        check_killed_client(report, workspace, installed.claude, hub, watch)
+@dataclass(frozen=True)
+class _Run:
+    """Every scenario, in order, over one workspace."""
 
+    report: Report
+    workspace: Workspace
+    installed: Installed
 
-@contextmanager
-def _watched(workspace: Workspace) -> Iterator[ProcessWatch]:
-    """Leaves nothing running, however its block ends."""
-    watch = ProcessWatch(workspace.folder)
-    try:
-        yield watch
-    finally:
-        watch.kill_all()
+    def all(self) -> None:
+        """First each client starts a hub of its own, then one hub is there for all; at last the conformance suite."""
+        downstream: list[Tool] = []
+        with self._scenario("the servers", "asking the servers without the hub"):
+            with (self.workspace.folder / "direct.log").open("w") as log:
+                downstream += anyio.run(direct_definitions, self.workspace, log)
+            self.report.check("the servers answer without the hub", bool(downstream), f"{len(downstream)} tools")
+        self._clients(by_stdio(self.workspace), None, downstream)
+        with self._scenario("one hub over HTTP", "serving over HTTP") as watch:
+            with served(self.workspace, self.workspace.folder / "http") as hub:
+                check_token(self.report, hub.reach)
+                self._clients(hub.reach, hub, downstream)
+                self._attached(hub)
+                self.report.section("the hub over HTTP, when all are gone")
+                watch.snapshot(hub.pid)
+            self._check_ended(watch)
+        self._conformance()
+        self._check_logs()
+
+    def _clients(self, reach: Reach, hub: Served | None, downstream: list[Tool]) -> None:
+        """Every client over one way to the hub; `hub` is the one that is there already."""
+        report, workspace, path = self.report, self.workspace, self.installed.path
+        for mode, version in ERAS.items():
+            with self._scenario(f"the SDK's client, {version}, {word(reach)}", "a session", hub) as watch:
+                anyio.run(check_era, report, workspace, reach, mode, watch)
+        with self._scenario(f"Claude Code, {word(reach)}", "a scripted conversation", hub) as watch:
+            request = check_claude_code(report, workspace, self.installed.claude, reach, watch)
+            if request and hub is None:
+                check_definitions(report, request, downstream)
+        if hub is None:
+            with self._scenario(f"Claude Code, killed, {word(reach)}", "a conversation cut short") as watch:
+                check_killed_client(report, workspace, self.installed.claude, reach, watch)
+        with self._scenario(f"Codex CLI, {word(reach)}", "a scripted conversation", hub) as watch:
+            check_codex(report, workspace, self.installed.codex, path, reach, watch)
+        with self._scenario(f"Gemini CLI, {word(reach)}", "a scripted conversation", hub) as watch:
+            check_gemini(report, workspace, self.installed.gemini, path, reach, watch)
+        with self._scenario(f"MCP Inspector, {word(reach)}", "asking", hub) as watch:
+            check_inspector(report, workspace, self.installed.inspector, path, reach, watch)
+
+    def _attached(self, hub: Served) -> None:
+        """A client starts a hub that hands everything to the one that is there."""
+        reach = by_stdio(self.workspace, ATTACH)
+        before = hub.servers
+        with self._scenario(f"Claude Code, {word(reach)}", "a scripted conversation", hub) as watch:
+            check_claude_code(self.report, self.workspace, self.installed.claude, reach, watch)
+            after = hub.servers
+            self.report.check(
+                "the hub over HTTP has the same three server processes as before",
+                before == after and sorted(after.values()) == sorted(SERVER_NAMES),
+                f"{before}, then {after}",
+            )
+
+    def _conformance(self) -> None:
+        suite = Suite(self.installed.conformance, self.installed.path, self.workspace.folder / "conformance")
+        with self._scenario("MCP conformance suite, the hub as a server", "the suite") as watch:
+            with served(self.workspace, suite.folder, token=None) as hub:
+                check_server(self.report, suite, hub.reach.url)
+                watch.snapshot(hub.pid)
+            self._check_ended(watch)
+        with self._scenario("MCP conformance suite, the hub as a client", "the suite"):
+            check_client(self.report, suite)
+
+    def _check_ended(self, watch: ProcessWatch) -> None:
+        left = watch.survivors()
+        self.report.check("after it ended, none of its processes is left", not left, left or f"{watch.count} seen")
+
+    def _check_logs(self) -> None:
+        """What the hubs that have a state folder here logged."""
+        self.report.section("the hubs' logs")
+        logs = list(self.workspace.folder.rglob("hub.log*"))
+        faults = [
+            f"{log}: {line}"
+            for log in logs
+            for line in log.read_text().splitlines()
+            if " ERROR " in line or line.startswith("Traceback")
+        ]
+        self.report.check("no hub logged a fault of its own", bool(logs) and not faults, faults or f"{len(logs)} logs")
+
+    @contextmanager
+    def _scenario(self, title: str, what: str, hub: Served | None = None) -> Iterator[ProcessWatch]:
+        """A section that leaves nothing running, however its block ends, but the hub that is there for several."""
+        self.report.section(title)
+        watch = ProcessWatch(self.workspace.folder, hub.pid if hub else None)
+        try:
+            with self.report.guarded(f"{what} runs to its end"):
+                yield watch
+        finally:
+            watch.kill_all()
 
 
 if __name__ == "__main__":

@@ -1,38 +1,27 @@
-"""Runs Claude Code headless, in a home of its own, against a given Messages API and with one MCP server."""
+"""Runs Claude Code headless with one MCP server: its own commands for that, and a conversation with a given model."""
 
 import json
-import os
-import signal
-import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.clients.workspace import Hub
+from tests.clients.headless import Done, Home
+from tests.clients.reach import NAME, Http, Reach, Stdio
 
-RUN_SECONDS = 120.0
-"""A whole scripted conversation; it takes about five seconds."""
-END_SECONDS = 10.0
+COMMAND_SECONDS = 60.0
+"""`claude mcp add` and its like; they take a second or two."""
 
-SERVER = "mcp_hub"
-"""The hub's name in Claude Code's configuration."""
-
-
-def tool_name(name: str) -> str:
-    """What the model calls the hub's tool `name`."""
-    return f"mcp__{SERVER}__{name}"
+NOWHERE = "http://127.0.0.1:9"
+"""A base URL for commands that ask no model."""
 
 
 @dataclass(frozen=True)
 class ClaudeRun:
     """What a finished run printed."""
 
+    done: Done
     events: list[dict[str, Any]]
-    exit_code: int | None
-    """None: it did not end within RUN_SECONDS and was killed."""
-    stderr: str
 
     def event(self, kind: str) -> dict[str, Any]:
         """The first event of a type; empty if there was none."""
@@ -41,61 +30,58 @@ class ClaudeRun:
 
 @dataclass(frozen=True)
 class ClaudeCode:
-    """An installed Claude Code and the folder that it may use."""
+    """An installed Claude Code, the folder that it may use, and how it reaches the hub."""
 
     program: Path
-    folder: Path
+    home: Home
+    reach: Reach
 
-    def run(
-        self,
-        prompt: str,
-        *,
-        api_url: str,
-        hub: Hub,
-        started: Callable[[int], None],
-    ) -> ClaudeRun:
-        """Run one conversation to its end; `started` is told the process id."""
-        work, home = self.folder / "work", self.folder / "home"
-        work.mkdir(exist_ok=True)
-        home.mkdir(exist_ok=True)
-        mcp_file = self.folder / "mcp.json"
-        server = {"command": hub.command[0], "args": hub.command[1:], "env": hub.env}
-        mcp_file.write_text(json.dumps({"mcpServers": {SERVER: server}}))
+    def add(self) -> Done:
+        """`claude mcp add`."""
+        return self._command("mcp", "add", *self._add_options())
+
+    def list_servers(self) -> Done:
+        """`claude mcp list`, which connects to each."""
+        return self._command("mcp", "list")
+
+    def converse(self, prompt: str, api_url: str, started: Callable[[int], None]) -> ClaudeRun:
+        """Run one conversation to its end, with the hub as the only server; `started` is told the process id."""
+        mcp_file = self.home.folder / "mcp.json"
+        mcp_file.write_text(json.dumps({"mcpServers": {NAME: self._entry()}}, indent=2))
         options = [
             *("--mcp-config", str(mcp_file), "--strict-mcp-config"),
             *("--output-format", "stream-json", "--verbose"),
-            *("--allowedTools", f"mcp__{SERVER}"),
+            *("--allowedTools", f"mcp__{NAME}"),
         ]
-        process = subprocess.Popen(
-            [str(self.program), "--print", prompt, *options],
-            cwd=work,
-            env=self._env(home, api_url),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        started(process.pid)
-        exit_code: int | None
-        try:
-            stdout, stderr = process.communicate(timeout=RUN_SECONDS)
-            exit_code = process.returncode
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            stdout, stderr = process.communicate(timeout=END_SECONDS)
-            exit_code = None
-        lines = [line for line in stdout.splitlines() if line.startswith("{")]
-        return ClaudeRun([json.loads(line) for line in lines], exit_code, stderr)
+        done = self.home.run([str(self.program), "--print", prompt, *options], self._env(api_url), started)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        return ClaudeRun(done, [json.loads(line) for line in lines])
 
-    def _env(self, home: Path, api_url: str) -> dict[str, str]:
-        """Nothing of the caller's but where programs are: no key, setting or proxy of theirs takes part."""
-        own = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    def _command(self, *arguments: str) -> Done:
+        return self.home.run([str(self.program), *arguments], self._env(NOWHERE), seconds=COMMAND_SECONDS)
+
+    def _add_options(self) -> list[str]:
+        match self.reach:
+            case Http(url):
+                headers = [
+                    part for name, value in self.reach.headers.items() for part in ("--header", f"{name}: {value}")
+                ]
+                return ["--transport", "http", NAME, url, *headers]
+            case Stdio(command, env):
+                variables = [part for name, value in env.items() for part in ("--env", f"{name}={value}")]
+                return [NAME, *variables, "--", *command]
+
+    def _entry(self) -> dict[str, Any]:
+        """The hub in a .mcp.json."""
+        match self.reach:
+            case Http(url):
+                return {"type": "http", "url": url, "headers": self.reach.headers}
+            case Stdio(command, env):
+                return {"command": command[0], "args": command[1:], "env": env}
+
+    def _env(self, api_url: str) -> dict[str, str]:
         return {
-            **own,
-            "HOME": str(home),
-            "CLAUDE_CONFIG_DIR": str(home / ".claude"),
+            "CLAUDE_CONFIG_DIR": str(self.home.home / ".claude"),
             "ANTHROPIC_BASE_URL": api_url,
             "ANTHROPIC_API_KEY": "sk-ant-a-dummy",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",

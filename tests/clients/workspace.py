@@ -25,14 +25,6 @@ NEAREST_TOOL = "git_log"
 
 
 @dataclass(frozen=True)
-class Hub:
-    """How a client starts the hub."""
-
-    command: list[str]
-    env: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Workspace:
     """One run's folder and the answer that its data leads to."""
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
 
-from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, DownstreamError, ToolError
 from mcp_hub.hub.calls import PROBLEMS, Calls, bind
-from mcp_hub.hub.catalog import LiveCatalog, Tool, build_server
+from mcp_hub.hub.catalog import UNRESTRICTED, LiveCatalog, Tool, build_server
 from mcp_hub.hub.downstream import Downstreams
 from mcp_hub.hub.session import Progress
+from mcp_hub.settings import ServerSettings
 
 TEXT = {"type": "string"}
 ISSUES = {
@@ -58,7 +58,7 @@ class Hub:
     """Calls over one server, `my-hub`, with one tool, `list-issues`, that takes what `schema` says."""
 
     def __init__(self, schema: Mapping[str, Any] = ISSUES) -> None:
-        self.live = LiveCatalog({"my-hub": ServerSettings(url="http://h")})
+        self.live = LiveCatalog({"my-hub": ServerSettings(url="http://h")}, UNRESTRICTED)
         self.downstreams = Recorder()
         self.calls = Calls(lambda: self.live.snapshot, cast(Downstreams, self.downstreams))
         self.takes(schema)

@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError
-from mcp_hub.hub.catalog import Catalog, LiveCatalog, Tool, build_server
+from mcp_hub.hub.catalog import UNRESTRICTED, Catalog, LiveCatalog, Tool, build_server
 from mcp_hub.names import identifier, spellings
+from mcp_hub.settings import ServerSettings
 
 
 def listed(*names: str, **each: Any) -> list[dict[str, Any]]:
@@ -262,7 +262,9 @@ def test_every_tool_of_any_list_can_be_called_by_a_program(wire_names: list[str]
 
 @pytest.fixture
 def catalog() -> Catalog:
-    live = LiveCatalog({"my-api": ServerSettings(url="http://h"), "github": ServerSettings(url="http://h")})
+    live = LiveCatalog(
+        {"my-api": ServerSettings(url="http://h"), "github": ServerSettings(url="http://h")}, UNRESTRICTED
+    )
     live.put("github", listed("list_issues", "create-issue"))
     live.put("my-api", listed("ping"))
     return live.snapshot
@@ -318,7 +320,9 @@ def test_tools_come_in_the_order_of_the_configuration(catalog: Catalog) -> None:
 
 @pytest.fixture
 def live() -> LiveCatalog:
-    return LiveCatalog({"b": ServerSettings(url="http://h", description="the b"), "a": ServerSettings(url="http://h")})
+    return LiveCatalog(
+        {"b": ServerSettings(url="http://h", description="the b"), "a": ServerSettings(url="http://h")}, UNRESTRICTED
+    )
 
 
 def test_a_server_is_unknown_until_its_list_was_seen(live: LiveCatalog) -> None:
@@ -366,7 +370,7 @@ def test_what_changed_in_a_list_is_told_by_name(live: LiveCatalog) -> None:
 
 def test_a_tool_that_is_left_out_changes_nothing_when_it_changes() -> None:
     settings = ServerSettings.model_validate({"url": "http://h", "tools": {"deny": ["hidden"]}})
-    live = LiveCatalog({"a": settings})
+    live = LiveCatalog({"a": settings}, UNRESTRICTED)
     live.put("a", listed("shown", "hidden"))
     assert live.put("a", [*listed("shown"), *listed("hidden", description="new")]) is None
 

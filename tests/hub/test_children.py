@@ -9,8 +9,8 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from mcp_hub.config import ServerSettings
 from mcp_hub.hub.children import Child, Children, NotStartableError
+from mcp_hub.settings import ServerSettings
 from tests.support import PATIENCE, alive
 
 pytestmark = pytest.mark.anyio

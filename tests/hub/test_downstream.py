@@ -13,7 +13,7 @@ from mcp_hub.hub.children import Children
 from mcp_hub.hub.downstream import Downstreams, OnListed, State
 from mcp_hub.hub.results import to_value
 from mcp_hub.hub.session import Listed
-from tests.support import PATIENCE
+from tests.support import PATIENCE, alive
 
 pytestmark = pytest.mark.anyio
 
@@ -149,3 +149,67 @@ async def test_a_session_that_is_lost_is_opened_again(opened: Open) -> None:
         with pytest.raises(DownstreamError, match="it may or may not have done it"):
             await downstreams.call("bad", "do", {"what": "die"}, None)
         assert to_value(await downstreams.call("bad", "fine", {}, None)) is not None
+
+
+ECHO = '[servers.echo]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\nidle_stop = %s\n'
+
+
+async def until(downstreams: Downstreams, name: str, state: State) -> None:
+    """Wait until a server stands so."""
+    with anyio.fail_after(PATIENCE):
+        while downstreams[name].status.state is not state:
+            await anyio.sleep(0.01)
+
+
+async def test_a_server_that_nobody_uses_is_stopped_and_started_again_by_the_next_call(opened: Open) -> None:
+    async with opened(ECHO % 0.1) as downstreams:
+        first = to_value(await downstreams.call("echo", "pid", {}, None))
+        await until(downstreams, "echo", State.IDLE)
+        status = downstreams["echo"].status
+        assert status.error is None
+        assert to_value(await downstreams.call("echo", "pid", {}, None)) != first
+
+
+async def test_a_call_under_way_keeps_its_server_from_being_stopped(opened: Open) -> None:
+    async with opened(ECHO % 0.1) as downstreams:
+        first = to_value(await downstreams.call("echo", "pid", {}, None))
+        await downstreams.call("echo", "sleep", {"seconds": 0.5}, None)
+        assert to_value(await downstreams.call("echo", "pid", {}, None)) == first
+
+
+async def test_without_idle_stop_a_server_is_left_running(opened: Open) -> None:
+    async with opened(ECHO % 0) as downstreams:
+        first = to_value(await downstreams.call("echo", "pid", {}, None))
+        await anyio.wait_all_tasks_blocked()
+        assert downstreams["echo"].status.state is State.READY
+        assert to_value(await downstreams.call("echo", "pid", {}, None)) == first
+
+
+async def test_a_changed_configuration_is_told_by_server(opened: Open) -> None:
+    async with opened(BARE % "same" + BARE % "gone" + BARE % "other") as downstreams:
+        before = {server.name: server.settings for server in downstreams}
+        await downstreams.settle(before, PATIENCE)
+        changed = before["other"].model_copy(update={"timeout": 7.0})
+        described = before["same"].model_copy(update={"description": "the same"})
+        changes = downstreams.configure({"new": before["gone"], "other": changed, "same": described})
+        assert str(changes) == "added: new; removed: gone; changed: other"
+        assert [server.name for server in downstreams] == ["new", "other", "same"]
+        assert downstreams["same"].status.state is State.READY
+        await until(downstreams, "same", State.READY)
+        assert to_value(await downstreams.call("other", "tool_000", {"text": "a"}, None))["ok"] is True
+        with pytest.raises(
+            DownstreamError, match=r"'gone' was taken out of servers\.toml before tool_000 was called\."
+        ):
+            await downstreams.call("gone", "tool_000", {}, None)
+
+
+async def test_a_changed_server_starts_when_the_one_before_has_ended(opened: Open) -> None:
+    async with opened(ECHO % 0) as downstreams:
+        settings = downstreams["echo"].settings
+        pids = [to_value(await downstreams.call("echo", "pid", {}, None))]
+        for timeout in (5.0, 6.0, 7.0):
+            downstreams.configure({"echo": settings.model_copy(update={"timeout": timeout})})
+        with anyio.fail_after(PATIENCE):
+            pids.append(to_value(await downstreams.call("echo", "pid", {}, None)))
+        assert not alive(pids[0]["pid"])
+        assert pids[0] != pids[1]

@@ -6,12 +6,12 @@ import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from mcp_hub.config import ServerSettings
 from mcp_hub.errors import CallerError, LimitError, ScriptError
-from mcp_hub.hub.catalog import LiveCatalog
+from mcp_hub.hub.catalog import UNRESTRICTED, LiveCatalog
 from mcp_hub.hub.meta_tools import META_TOOLS, MetaTools
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.sandbox.pool import Job, Run
+from mcp_hub.settings import ServerSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +54,7 @@ def meta_tools(
         "git-hub": ServerSettings(command=("x",), description="Code and issues"),
         "slack": ServerSettings(command=("y",)),
     }
-    live = LiveCatalog(settings)
+    live = LiveCatalog(settings, UNRESTRICTED)
     tools = [tool("list_issues", "List issues.", owner={"type": "string"}), tool("create-issue", "Create an issue.")]
     live.put("git-hub", (tools * count)[:2] + [tool(f"tool_{n}", "x" * 100) for n in range(count - 2)])
     kept = anyio.Event()
@@ -63,12 +63,11 @@ def meta_tools(
     made = MetaTools(
         live=live,
         kept_loaded=kept,
-        servers=settings,
         downstreams=servers or Servers(),  # type: ignore[arg-type]
         calls=None,  # type: ignore[arg-type]
         pool=programs,  # type: ignore[arg-type]
         limits=Limits(result_characters=100),
-        notes=notes,
+        notes=lambda: notes,
     )
     return made, programs
 
@@ -91,9 +90,8 @@ async def test_no_server_at_all_says_what_to_do() -> None:
     kept = anyio.Event()
     kept.set()
     made = MetaTools(
-        live=LiveCatalog({}),
+        live=LiveCatalog({}, UNRESTRICTED),
         kept_loaded=kept,
-        servers={},
         downstreams=Servers(),  # type: ignore[arg-type]
         calls=None,  # type: ignore[arg-type]
         pool=None,  # type: ignore[arg-type]

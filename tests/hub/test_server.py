@@ -32,7 +32,7 @@ class Canned:
 
 
 def client(canned: Canned, era: str) -> Client:
-    return Client(build_server(canned, "Use me well.", lambda: None), mode=era)  # type: ignore[arg-type]
+    return Client(build_server(canned, "Use me well.", lambda: None), mode=era)
 
 
 async def test_instructions_and_annotations_are_sent(era: str) -> None:

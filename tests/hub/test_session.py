@@ -1,8 +1,10 @@
 """One session with one server: what it lists, and how its faults are told."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import anyio
 import pytest
@@ -11,6 +13,7 @@ from mcp_hub.config import parse
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub.children import Children
 from mcp_hub.hub.session import Listed, Session
+from mcp_hub.settings import ServerSettings
 from tests.support import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -118,3 +121,42 @@ async def test_a_server_that_is_too_slow_to_open_is_told_with_its_key(opened: Op
     with pytest.raises(DownstreamError, match=r"didn't open a session within 0\.5 s \(servers\.s\.timeout\)"):
         async with opened("misbehaving_server", "--mode", "never-answers-initialize", timeout=0.5):
             pass
+
+
+@contextmanager
+def answering(*statuses: int) -> Iterator[str]:
+    """An HTTP server that answers one request after the other with these statuses, and the rest with the last."""
+    left = list(statuses)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(left.pop(0) if len(left) > 1 else left[0])
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/mcp"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_refused_credentials_are_told_whatever_the_next_attempt_is_answered(status: int, tmp_path: Path) -> None:
+    """A server of the newest protocol refuses the probe, and then the SDK's fall back to the handshake as malformed."""
+
+    async def on_listed(_: Listed) -> None:
+        return
+
+    with answering(status, 400) as url:
+        session = Session("s", ServerSettings(url=url), None)
+        with pytest.raises(
+            DownstreamError, match=rf"refused the credentials \(HTTP {status}\)\. Check servers\.s\.headers"
+        ):
+            async with session.opened(
+                Children(tmp_path, {}), legacy=False, max_message_bytes=100_000, on_listed=on_listed
+            ):
+                pass

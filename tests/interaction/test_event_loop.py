@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
 
 from mcp_hub import app
-from mcp_hub.app import Folders
 from mcp_hub.config import Loaded, parse
-from tests.support import PATIENCE
+from mcp_hub.folders import Folders
+from mcp_hub.serving import serve_over_http
+from tests.support import PATIENCE, http_client, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +60,31 @@ async def test_a_hub_starts_runs_programs_and_ends_without_blocking(
             ):
                 answer = await hub.meta_tools.answer(tool, arguments)
                 assert answer.is_error == (arguments.get("code") == "x = 'a' * 2000000000"), answer.parts
+
+
+async def test_a_hub_serves_over_http_and_takes_over_a_change_without_blocking(
+    servers_toml: Callable[[str], Path], tmp_path: Path, watched: BlockBuster, era: str
+) -> None:
+    configuration = app.Configuration(servers_toml(SERVERS), Folders(tmp_path, tmp_path / "state"), {}, tmp_path)
+    loaded = await anyio.to_thread.run_sync(configuration.load)
+    urls: list[str] = []
+    listening = anyio.Event()
+
+    def on_listening(url: str, _: bool) -> None:
+        urls.append(url)
+        listening.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve_over_http, configuration, loaded, "127.0.0.1", 0, on_listening)
+        await listening.wait()
+        async with http_client(urls[0], era) as client:
+            code = {"code": "result = bare.tool_000(text='a')['ok']"}
+            assert text_of(await client.call_tool("executeToolCode", code)) == "true"
+            await anyio.to_thread.run_sync(servers_toml, SERVERS.replace("bare]", "other]"))
+            with anyio.fail_after(PATIENCE):
+                while "servers/other.pyi" not in text_of(await client.call_tool("listToolFiles", {})):
+                    await anyio.sleep(0.05)
+        tasks.cancel_scope.cancel()
 
 
 async def test_the_watch_would_see_a_blocking_call(watched: BlockBuster) -> None:

@@ -14,6 +14,13 @@ from tests.support import alive, text_of
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def transport() -> str:
+    """What goes wrong with a server is told alike however the hub is served."""
+    return "stdio"
+
+
 BAD = """
 [servers.bad]
 command = ["{python}", "-I", "-S", "{fixtures}/misbehaving_server.py", "--mode", "%s", "--delay", "%s"]

@@ -12,7 +12,7 @@ from mcp import Client, MCPError
 
 from fixtures import shop
 from tests.conftest import Connect
-from tests.support import PATIENCE, text_of
+from tests.support import PATIENCE, said, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -336,10 +336,3 @@ async def test_a_misused_meta_tool_is_told_how_to_be_used(
         )
         with pytest.raises(MCPError, match=r"There is no tool 'listToolFile'\. Did you mean 'listToolFiles'"):
             await client.call_tool("listToolFile", {})
-
-
-async def said(journal: Path, line: str) -> None:
-    """Wait until a fixture server has written `line`."""
-    with anyio.fail_after(PATIENCE):
-        while not journal.exists() or line not in journal.read_text().splitlines():
-            await anyio.sleep(0.01)

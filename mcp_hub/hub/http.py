@@ -1,0 +1,189 @@
+"""Serves MCP over streamable HTTP: who may connect, from where, how much they may send, and a bounded end.
+
+Above are HTTP clients; below is the SDK's session manager, over the server that `server` builds. A session of the
+older protocols belongs to the client that opened it: with another token it isn't found (MCP, security).
+"""
+
+import contextlib
+import hashlib
+import hmac
+import ipaddress
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import anyio
+import uvicorn
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
+from mcp.server.auth.provider import AccessToken
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.routing import Route
+
+from mcp_hub.errors import ConfigError
+from mcp_hub.settings import HttpSettings
+
+logger = logging.getLogger(__name__)
+
+PATH = "/mcp"
+
+REQUEST_BYTES = 1024 * 1024
+"""Largest request body: sixteen times the largest program."""
+
+SESSIONS = 1000
+"""Sessions of the older protocols at once; one that nobody uses ends after half an hour (the SDK's default)."""
+
+BACKLOG = 128
+"""Connections that wait to be accepted."""
+
+END_WITHIN = 1
+"""Seconds that requests under way get when the hub ends; then they are cancelled, and their programs with them."""
+
+TOKEN_CHARACTERS = 16
+"""A shorter token can be guessed."""
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+ATTACHED = "attached"
+"""Begins the name of a client that attached with the hub's own secret; its own part of the token follows."""
+
+
+class Clients:
+    """Who is calling: a bearer token -> a client's name. The SDK's TokenVerifier.
+
+    `tokens` answers the tokens by name as they are now. `secret` is this hub's own, for hubs that attach to it:
+    each sends `SECRET.NAME` with a name of its own.
+    """
+
+    def __init__(self, tokens: Callable[[], Mapping[str, str]], secret: str) -> None:
+        self._tokens = tokens
+        self._secret = secret
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """The client that a token belongs to; None for one that is nobody's."""
+        secret, dot, name = token.partition(".")
+        if dot and _same(secret, self._secret):
+            return AccessToken(token=token, client_id=f"{ATTACHED}:{name}", scopes=[])
+        for client, known in self._tokens().items():
+            if known and _same(token, known):
+                return AccessToken(token=token, client_id=f"client:{client}", scopes=[])
+        return None
+
+
+def _same(given: str, known: str) -> bool:
+    """Whether two texts are equal, in a time that tells nothing of either."""
+    return hmac.compare_digest(*(hashlib.sha256(text.encode()).digest() for text in (given, known)))
+
+
+def check_tokens(host: str, http: HttpSettings) -> bool:
+    """Whether clients need a token to connect to a hub that listens on `host`.
+
+    Raises ConfigError for a token that is empty or too short, and for none at all beyond loopback.
+    """
+    for name, token in http.tokens.items():
+        if len(token) < TOKEN_CHARACTERS:
+            what = "is empty: is its environment variable set?" if not token else "is too short to be a secret."
+            raise ConfigError(
+                f"the token {what} Use {TOKEN_CHARACTERS} characters or more, such as `openssl rand -hex 32` prints.",
+                key=f"hub.http.tokens.{name}",
+            )
+    if not http.tokens and not is_loopback(host):
+        raise ConfigError(
+            f"{host} can be reached from other machines, so clients need a token. Set MCP_HUB_TOKEN, or "
+            'hub.http.tokens in servers.toml: tokens = { laptop = "${LAPTOP_TOKEN}" }'
+        )
+    return bool(http.tokens)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, `[IPV6]:PORT` or `PORT` (on 127.0.0.1) -> host and port. Raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"--http {text}: give HOST:PORT, such as 127.0.0.1:8400, or [::1]:8400; port 0 is any.")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError when the address can't be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise ConfigError(f"can't listen on {host}:{port}: {reason}. Choose another address with --http.") from None
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL at which clients reach the hub."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
+
+
+async def serve_http(
+    server: Server[Any], listener: socket.socket, clients: Clients, http: HttpSettings, *, token_needed: bool
+) -> None:
+    """Serve until cancelled, and END_WITHIN seconds more for requests under way."""
+    manager = StreamableHTTPSessionManager(
+        server,
+        security_settings=_security(listener, http),
+        max_request_body_size=REQUEST_BYTES,
+        max_sessions=SESSIONS,
+    )
+    endpoint: Any = StreamableHTTPASGIApp(manager)
+    if token_needed:
+        endpoint = RequireAuthMiddleware(endpoint, [])
+    app = Starlette(
+        routes=[Route(PATH, endpoint)],
+        middleware=[Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(clients))],
+        lifespan=lambda _: manager.run(),
+    )
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=END_WITHIN, server_header=False
+    )
+    http_server = _HttpServer(config)
+
+    async def stop() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            http_server.should_exit = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stop)
+        with anyio.CancelScope(shield=True):  # it ends by `should_exit`, so that nothing is left half open
+            await http_server.serve([listener])
+        tasks.cancel_scope.cancel()
+
+
+class _HttpServer(uvicorn.Server):
+    """Leaves signals to the command line."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _security(listener: socket.socket, http: HttpSettings) -> TransportSecuritySettings:
+    """Which Host and Origin headers are answered: a web page must not reach the hub through a name of its own."""
+    host, port = listener.getsockname()[:2]
+    bound = f"[{host}]" if ":" in host else host
+    names = [*LOOPBACK_NAMES, bound, *http.hosts]
+    return TransportSecuritySettings(
+        allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
+        allowed_origins=[*(f"http://{name}:{port}" for name in (*LOOPBACK_NAMES, bound)), *http.origins],
+    )

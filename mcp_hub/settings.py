@@ -1,0 +1,263 @@
+"""The settings as frozen, validated values: what a servers.toml may say, key by key.
+
+Pure. `config` reads them from files; every other part is handed the piece that it acts on.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from mcp_hub.errors import nearest
+from mcp_hub.names import server_identifier
+from mcp_hub.sandbox.limits import Limits
+
+PROXY_AND_CERTIFICATES = (
+    *(
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "all_proxy",
+    ),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+)
+"""What a child gets besides PATH, HOME and the locale unless `env_pass` says otherwise (issue 1)."""
+
+SERVER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+SECRET_CHARACTERS = 6
+"""A shorter value is no secret, and masking it would make texts unreadable."""
+
+
+NO_URL = "must be a URL: http:// or https://, a host, and a port from 1 to 65535 if any"
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that don't match, a port that is no number
+        return False
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ToolFilter(_Table):
+    """Which of a server's tools exist for the agent, by globs over the server's own tool names."""
+
+    allow: tuple[str, ...] = Field(("*",), description="Globs; a tool must match one of them.")
+    deny: tuple[str, ...] = Field((), description="Globs; a tool that matches one is left out. Wins over allow.")
+
+
+class ServerSettings(_Table):
+    """One downstream server: a command to start, or a URL to connect to."""
+
+    command: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        repr=False,
+        description="Program and arguments of a stdio server. A relative program with a slash is looked up in cwd.",
+    )
+    env: dict[str, str] = Field({}, repr=False, description="Environment variables for the command.")
+    env_pass: tuple[str, ...] = Field(
+        PROXY_AND_CERTIFICATES, description="Variables of the hub's own environment to hand on."
+    )
+    cwd: str | None = Field(
+        None, description="Working directory, relative to the folder of this file. Default: the hub's own."
+    )
+    url: str | None = Field(None, repr=False, description="Endpoint of a streamable HTTP server.")
+    headers: dict[str, str] = Field({}, repr=False, description="HTTP headers for every request to the URL.")
+    enabled: bool = Field(True, description="false: the server is kept in the file and left alone.")
+    timeout: float = Field(30, gt=0, le=3600, description="Seconds for a connection, and for one tool call.")
+    description: str | None = Field(None, description="What the server is for, in a line, as the agent reads it.")
+    idle_stop: float | None = Field(
+        None, ge=0, description="Seconds without a call until it is stopped; 0: never. Default: hub.idle_stop."
+    )
+    tools: ToolFilter = ToolFilter()
+    _substituted: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be repeated in a log or an answer: values of `env`, of `headers`, and of each `${VAR}`."""
+        values = (*self.env.values(), *self.headers.values(), *self._substituted)
+        return tuple(sorted({value for value in values if len(value) >= SECRET_CHARACTERS}, key=len, reverse=True))
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and "${" not in url and not _is_url(url):
+            raise ValueError(NO_URL)
+        return url
+
+    @field_validator("cwd")
+    @classmethod
+    def _reachable(cls, cwd: str | None) -> str | None:
+        try:
+            if cwd is not None and "\0" not in str(Path(cwd).expanduser()):
+                return cwd
+        except RuntimeError:
+            raise ValueError("there is no such user") from None
+        if cwd is not None:
+            raise ValueError("must be a path")
+        return cwd
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not re.fullmatch(r"[!-~]+", name) or not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+                raise ValueError(f"the header {name!r} must be printable ASCII, without blanks or line ends around it")
+        return headers
+
+    @model_validator(mode="after")
+    def _command_or_url(self) -> Self:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("needs either command or url" if self.command is None else "has both command and url")
+        stray = (
+            [k for k in ("headers",) if k in self.model_fields_set]
+            if self.command
+            else [k for k in ("env", "env_pass", "cwd") if k in self.model_fields_set]
+        )
+        if self.enabled and self.url is not None and not _is_url(self.url):
+            raise ValueError(NO_URL)  # in a server that is switched off, variables aren't read
+        if stray:
+            raise ValueError(f"{' and '.join(stray)} can't be used with {'command' if self.command else 'url'}")
+        return self
+
+    def same_connection(self, other: Self) -> bool:
+        """Whether a running server is what `other` asks for too: only what the agent reads of it may differ."""
+        told = {"description", "tools", "enabled"}
+        return self.model_dump(exclude=told) == other.model_dump(exclude=told)
+
+    def fingerprint(self) -> str:
+        """What the server is, as a hash: the key of its kept catalog. A changed command or URL changes it."""
+        what = [self.command, sorted(self.env.items()), self.cwd, self.url, sorted(self.headers.items())]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+class HttpSettings(_Table):
+    """`[hub.http]`: who may connect to `serve --http`, and under which names."""
+
+    tokens: dict[str, str] = Field(
+        {}, repr=False, description='Client name = bearer token, such as laptop = "${LAPTOP_TOKEN}".'
+    )
+    hosts: tuple[str, ...] = Field((), description="Host names that clients may use beside the one listened on.")
+    origins: tuple[str, ...] = Field((), description="Origins of web pages that may connect, with scheme and port.")
+
+
+class HubSettings(_Table):
+    """`[hub]`: what isn't about one server."""
+
+    limits: Limits = Limits()
+    http: HttpSettings = HttpSettings()
+    max_message_mib: int = Field(16, ge=1, le=256, description="Largest message a server may send, in MiB.")
+    idle_stop: float = Field(
+        0, ge=0, description="Seconds without a call until a server is stopped; its next call starts it. 0: never."
+    )
+
+
+Annotation = Literal["readOnly", "destructive", "openWorld", "unannotated"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of `[policy]`: globs over server and tool names, and an annotation if it names one."""
+
+    server: str
+    tool: str
+    annotation: Annotation | None
+    text: str
+    """As it is written in servers.toml."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Rule":
+        """`server.tool`, `server.tool@annotation` or `@annotation`; globs in both names. Raises ValueError."""
+        names, at, annotation = text.partition("@")
+        known = get_args(Annotation)
+        if at and annotation not in known:
+            near = nearest(annotation, known, count=1)
+            hint = f"did you mean '@{near[0]}'?" if near else f"known are @{', @'.join(known)}"
+            raise ValueError(f"{text!r}: there is no annotation {annotation!r}; {hint}")
+        server, _, tool = (names or ("*.*" if at else "")).partition(".")
+        if not server or not tool:
+            example = f"{names.strip('.')}.*" if names.strip(".") else "github.delete_*"
+            raise ValueError(
+                f"{text!r} must be SERVER.TOOL, such as {example!r}, or an annotation, such as '@destructive'"
+            )
+        return cls(server, tool, annotation or None, text)  # type: ignore[arg-type]  # checked above
+
+
+def _rule(value: object) -> object:
+    return Rule.parse(value) if isinstance(value, str) else value
+
+
+PolicyRule = Annotated[
+    Rule,
+    BeforeValidator(_rule),
+    WithJsonSchema({"type": "string", "examples": ["github.delete_*", "@destructive", "github.*@destructive"]}),
+]
+
+
+class PolicySettings(_Table):
+    """`[policy]`: which tools may be called, whoever asks. The most specific rule decides (docs/policy.md)."""
+
+    mode: Literal["open", "read-only"] = Field(
+        "open", description="What holds where no rule does: every tool, or only those annotated as read-only."
+    )
+    allow: tuple[PolicyRule, ...] = Field(
+        (), description="SERVER.TOOL globs, @annotations, or both: SERVER.TOOL@annotation."
+    )
+    deny: tuple[PolicyRule, ...] = Field((), description="The same; wins over an equally specific rule of allow.")
+
+
+class Settings(_Table):
+    """servers.toml, whole."""
+
+    servers: dict[str, ServerSettings] = {}
+    hub: HubSettings = HubSettings()
+    policy: PolicySettings = PolicySettings()
+
+    @field_validator("servers")
+    @classmethod
+    def _names(cls, servers: dict[str, ServerSettings]) -> dict[str, ServerSettings]:
+        seen: dict[str, str] = {}
+        for name in servers:
+            if not SERVER_NAME.fullmatch(name):
+                raise _name_error(
+                    name,
+                    f"the server name {name!r} must start with a letter and hold only letters, digits, '-' and '_'",
+                )
+            spelling = server_identifier(name).lower()
+            if spelling in seen:
+                raise _name_error(
+                    name,
+                    f"the server names {seen[spelling]!r} and {name!r} would be the same name in a program; "
+                    "rename one of them",
+                )
+            seen[spelling] = name
+        return servers
+
+
+def _name_error(name: str, problem: str) -> PydanticCustomError:
+    return PydanticCustomError("server_name", "{problem}", {"problem": problem, "server": name})

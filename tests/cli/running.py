@@ -1,0 +1,60 @@
+"""Running a command at once in this process, or beside the test; waiting for what it writes."""
+
+import contextlib
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from mcp_hub.cli import main
+from tests.support import PATIENCE
+
+MISBEHAVING = """
+[servers.odd]
+command = ["{python}", "-I", "-S", "{fixtures}/misbehaving_server.py", "--mode", "%s"]
+env = { FAULT_JOURNAL = "%s" }
+"""
+
+
+def mcp_hub_here(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command that starts nothing, in this process: it takes milliseconds. What it doesn't catch is raised."""
+    with contextlib.chdir(cwd):
+        done = CliRunner().invoke(
+            main, arguments, input=stdin, prog_name="mcp_hub", env=environment, catch_exceptions=False
+        )
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def wrong(done: "subprocess.CompletedProcess[str]") -> str:
+    """What was wrong with a command line, without the usage that click puts above it."""
+    return done.stderr.partition("\nError: ")[2].rstrip()
+
+
+@contextlib.contextmanager
+def started(*arguments: str, cwd: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A command that goes on beside the test; it is killed at the end if it hasn't ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcp_hub", *arguments],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(path: Path, text: str) -> None:
+    """Wait until a file has that text."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists() or text not in path.read_text():
+        assert time.monotonic() < deadline, f"{text!r} never came in {path}"
+        select.select([], [], [], 0.02)

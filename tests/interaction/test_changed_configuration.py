@@ -1,0 +1,163 @@
+"""A changed servers.toml is taken over by a running hub: servers come, go and start again, the others go on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client
+
+from tests.conftest import Connect
+from tests.support import PATIENCE, LineHub, said, text_of
+
+pytestmark = pytest.mark.anyio
+
+ECHO = '[servers.%s]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\nenv = { ECHO_JOURNAL = "%s" }\n'
+BARE = '[servers.%s]\ncommand = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "%s"]\n'
+
+
+async def listing(client: Client) -> str:
+    return text_of(await client.call_tool("listToolFiles", {}))
+
+
+async def until(client: Client, holds: Callable[[str], bool]) -> str:
+    """Wait until the list of files is as it should be."""
+    with anyio.fail_after(PATIENCE):
+        while not holds(text := await listing(client)):
+            await anyio.sleep(0.05)
+    return text
+
+
+async def run(client: Client, code: str) -> str:
+    return text_of(await client.call_tool("executeToolCode", {"code": code}))
+
+
+async def test_servers_come_and_go_and_the_others_are_left_alone(
+    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    kept = ECHO % ("kept", tmp_path / "journal")
+    config = servers_toml(kept + BARE % ("old", 2))
+    async with connect(config) as client:
+        before = await run(client, "result = kept.pid()")
+        assert "old.pyi" in await listing(client)
+        servers_toml(BARE % ("new", 3) + kept)
+        text = await until(client, lambda text: "new.pyi   3 tools" in text)
+        assert [line.split()[0] for line in text.splitlines()] == ["servers/new.pyi", "servers/kept.pyi"]
+        assert await run(client, "result = kept.pid()") == before
+        assert await run(client, 'result = new.tool_002(text="a")["ok"]') == "true"
+        assert "Variable `old` not found" in await run(client, 'result = old.tool_000(text="a")')
+
+
+async def test_a_server_whose_command_changed_is_another_one(
+    connect: Connect, servers_toml: Callable[[str], Path]
+) -> None:
+    async with connect(servers_toml(BARE % ("one", 2))) as client:
+        assert "one.pyi  2 tools" in await listing(client)
+        servers_toml(BARE % ("one", 4))
+        await until(client, lambda text: "one.pyi  4 tools" in text)
+        assert await run(client, 'result = one.tool_003(text="a")["ok"]') == "true"
+
+
+async def test_what_an_agent_reads_of_a_server_changes_without_a_new_start(
+    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    echo = ECHO % ("echo", tmp_path / "journal")
+    async with connect(servers_toml(echo)) as client:
+        before = await run(client, "result = echo.pid()")
+        servers_toml(f'{echo}description = "Says it again"\ntools.deny = ["fail"]\n[policy]\ndeny = ["echo.big"]\n')
+        await until(client, lambda text: "Says it again" in text)
+        assert await run(client, "result = echo.pid()") == before
+        assert "echo has no tool 'fail'" in await run(client, "echo.fail(message='x')")
+        assert "the policy denies it: the rule 'echo.big'" in await run(client, "echo.big(bytes=1)")
+
+
+async def test_a_running_program_goes_on_with_the_servers_that_stay(
+    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    kept = ECHO % ("kept", journal)
+    answers: list[str] = []
+    async with connect(servers_toml(kept + BARE % ("old", 2))) as client:
+
+        async def program() -> None:
+            code = """
+old.tool_000(text="before")
+first = kept.pid()
+for i in range(200):
+    kept.sleep(seconds=0.05, label="nap")
+    if kept.echo(value=i)["value"] == 5:
+        kept.sleep(seconds=0.2, label="now")
+    if i > 60:
+        break
+result = first == kept.pid()
+"""
+            answers.append(await run(client, code))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(program)
+            await said(journal, "started now")
+            servers_toml(kept + BARE % ("new", 1))
+            await until(client, lambda text: "old" not in text and "1 tool" in text)
+            assert not answers
+    assert answers == ["true"]
+
+
+async def test_a_call_under_way_to_a_server_that_is_taken_out_is_told_so(
+    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    answers: list[str] = []
+    async with connect(servers_toml(ECHO % ("echo", journal))) as client:
+
+        async def program() -> None:
+            answers.append(await run(client, "echo.sleep(seconds=60, label='long')"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(program)
+            await said(journal, "started long")
+            servers_toml(BARE % ("new", 1))
+    assert (
+        "Server 'echo' was taken out of servers.toml before it answered sleep; it may or may not have done it."
+        in answers[0]
+    )
+
+
+async def test_a_file_that_cannot_be_used_is_told_and_the_hub_goes_on_with_what_it_had(
+    connect: Connect, servers_toml: Callable[[str], Path]
+) -> None:
+    async with connect(servers_toml(BARE % ("one", 2))) as client:
+        assert "one.pyi  2 tools" in await listing(client)
+        path = servers_toml("[servers.one]\ncomand = 3\n")
+        text = await until(client, lambda text: "isn't used" in text)
+        assert text.splitlines()[-1] == (
+            "A changed servers.toml isn't used, and the hub goes on with what it had: "
+            f"{path}:2: [servers.one.comand] unknown key 'comand'. Did you mean 'command'?"
+        )
+        assert await run(client, 'result = one.tool_000(text="a")["ok"]') == "true"
+        servers_toml(BARE % ("two", 2))
+        text = await until(client, lambda text: "two.pyi" in text)
+        assert "isn't used" not in text
+
+
+def test_a_trusted_file_that_changed_counts_once_it_is_trusted_again(
+    state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
+) -> None:
+    from mcp_hub.store.trust import TrustStore
+
+    path = servers_toml(BARE % ("one", 2))
+    trust = TrustStore(state)
+    trust.trust(path, path.read_bytes())
+    hub = LineHub(None, state, tmp_path)
+    hub.initialize()
+    assert "one.pyi  2 tools" in hub.call("listToolFiles")
+    servers_toml(BARE % ("two", 3))
+    while "Read it, then run: mcp_hub trust" not in (text := hub.call("listToolFiles")):
+        pass
+    assert "The hub goes on with what it had" in text
+    assert json.loads(hub.call("executeToolCode", code='result = one.tool_000(text="a")["ok"]')) is True
+    trust.trust(path, path.read_bytes())
+    while "two.pyi  3 tools" not in (text := hub.call("listToolFiles")):
+        pass
+    assert "trust" not in text
+    assert hub.close() == 0

@@ -1,0 +1,259 @@
+"""The hub over HTTP: who is let in, what is refused, and clients that must not see each other."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx2
+import pytest
+from mcp import Client, MCPError
+
+from mcp_hub.hub.http import REQUEST_BYTES
+from tests.support import PATIENCE, HttpHub, descendants_of, http_client, said, text_of, wait_until_gone
+
+pytestmark = pytest.mark.anyio
+
+ADA, BOB = "the-token-of-ada-01", "the-token-of-bob-02"
+TOKENS = f'[hub.http.tokens]\nada = "{ADA}"\nbob = "${{BOBS_TOKEN}}"\n'
+ECHO = """
+[servers.echo]
+command = ["{python}", "{fixtures}/echo_server.py"]
+env = { ECHO_JOURNAL = "%s" }
+"""
+
+Start = Callable[..., HttpHub]
+
+
+@pytest.fixture
+def start(state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]) -> Iterator[Start]:
+    """Start `serve --http` with a servers.toml's text; it is ended with the test."""
+    hubs: list[HttpHub] = []
+
+    def started(text: str = TOKENS, *options: str) -> HttpHub:
+        hubs.append(HttpHub(servers_toml(text), state, tmp_path, *options, BOBS_TOKEN=BOB))
+        return hubs[-1]
+
+    yield started
+    for hub in hubs:
+        if hub.process.poll() is None:
+            hub.close()
+
+
+def post(hub: HttpHub, body: object, *, version: str = "2025-06-18", **headers: str) -> httpx2.Response:
+    """One POST of a JSON-RPC message, or of bytes as they are."""
+    given = {
+        "accept": "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": version,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx2.post(hub.url, content=content, headers=given, timeout=PATIENCE)
+
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+DISCOVER = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}}
+
+
+ERAS = pytest.mark.parametrize(("body", "version"), [(INITIALIZE, "2025-06-18"), (DISCOVER, "2026-07-28")])
+
+
+@ERAS
+def test_without_a_right_token_nothing_is_answered(start: Start, body: object, version: str) -> None:
+    hub = start()
+    for given in (None, "Bearer", "Bearer wrong", f"Bearer {ADA}x", f"Bearer {ADA[:-1]}", f"Bearer {BOB.upper()}", ADA):
+        headers = {} if given is None else {"authorization": given}
+        for sent in (body, b"x" * (REQUEST_BYTES + 1)):
+            refused = post(hub, sent, version=version, mcp_method="server/discover", **headers)
+            assert refused.status_code == 401, given
+            assert refused.headers["www-authenticate"].startswith("Bearer ")
+            assert "mcp-session-id" not in refused.headers
+    assert ADA not in hub.log()
+
+
+def test_discovery_and_the_handshake_are_both_answered(start: Start) -> None:
+    hub = start()
+    auth = f"Bearer {BOB}"
+    discovered = post(hub, DISCOVER, version="2026-07-28", mcp_method="server/discover", authorization=auth)
+    assert discovered.status_code == 200
+    assert discovered.json()["result"]["supportedVersions"]
+    assert "mcp-session-id" not in discovered.headers
+    shaken = post(hub, INITIALIZE, authorization=auth)
+    assert shaken.status_code == 200
+    assert shaken.headers["mcp-session-id"]
+
+
+@ERAS
+def test_a_request_from_elsewhere_is_refused(start: Start, body: object, version: str) -> None:
+    hub = start("")  # without tokens, these checks are all that stands between a web page and the tools
+    refused = [
+        (421, {"host": "evil.example"}),
+        (421, {"host": "evil.example:80"}),
+        (421, {"host": "localhost.evil.example:80"}),
+        (403, {"origin": "https://evil.example"}),
+        (403, {"origin": "http://localhost:1"}),
+        (403, {"origin": "null"}),
+        (400, {"content_type": "text/plain"}),
+        (406, {"accept": "text/html"}),
+    ]
+    for status, headers in refused:
+        answer = post(hub, body, version=version, mcp_method="server/discover", **headers)
+        assert answer.status_code == status, headers
+
+
+def test_configured_names_and_origins_are_let_in(start: Start) -> None:
+    hub = start('[hub.http]\nhosts = ["hub.example.com"]\norigins = ["https://app.example.com"]\n')
+    own = hub.url.removesuffix("/mcp")
+    for headers in (
+        {"host": "hub.example.com"},
+        {"host": "hub.example.com:8443"},
+        {"origin": "https://app.example.com"},
+        {"origin": own},
+    ):
+        assert post(hub, INITIALIZE, **headers).status_code == 200, headers
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
+def test_a_body_that_is_no_message_is_refused_and_the_hub_goes_on(start: Start, version: str) -> None:
+    hub = start()
+    auth = f"Bearer {ADA}"
+    for body in (b"", b"{", b"[]", b"null", b'{"jsonrpc": "2.0"}', b"\xff", b"[" * 100_000):
+        assert post(hub, body, version=version, authorization=auth).status_code == 400, body[:20]
+    assert post(hub, INITIALIZE, authorization=auth).status_code == 200
+    assert "Traceback" not in hub.log()
+
+
+def test_an_oversized_body_is_refused(start: Start) -> None:
+    hub = start()
+    auth = f"Bearer {ADA}"
+    large = {**INITIALIZE, "padding": "x" * REQUEST_BYTES}
+    assert post(hub, large, authorization=auth).status_code == 413
+    chunks = (b"x" * 65536 for _ in range(REQUEST_BYTES // 65536 + 1))
+    headers = {"authorization": auth, "content-type": "application/json", "accept": "application/json"}
+    streamed = httpx2.post(hub.url, content=chunks, headers=headers, timeout=PATIENCE)
+    assert streamed.status_code == 413
+
+
+def test_every_other_path_is_not_found(start: Start) -> None:
+    hub = start()
+    root = hub.url.removesuffix("/mcp")
+    for path in ("/", "/mcp/x", "/sse", "/.well-known/oauth-protected-resource", "/docs"):
+        assert httpx2.get(root + path, timeout=PATIENCE).status_code == 404
+
+
+def test_a_session_is_found_by_the_client_that_opened_it_only(start: Start) -> None:
+    hub = start()
+    session = post(hub, INITIALIZE, authorization=f"Bearer {ADA}").headers["mcp-session-id"]
+    ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+    assert post(hub, ping, authorization=f"Bearer {BOB}", mcp_session_id=session).status_code == 404
+    assert (
+        httpx2.delete(
+            hub.url, headers={"authorization": f"Bearer {BOB}", "mcp-session-id": session}, timeout=PATIENCE
+        ).status_code
+        == 404
+    )
+    assert post(hub, ping, authorization=f"Bearer {ADA}", mcp_session_id=session).status_code == 200
+
+
+async def test_two_clients_at_once_see_nothing_of_each_other(start: Start, tmp_path: Path, era: str) -> None:
+    journal = tmp_path / "journal"
+    hub = await anyio.to_thread.run_sync(start, TOKENS + ECHO % journal)
+    told: dict[str, list[str]] = {"ada": [], "bob": []}
+    answers: dict[str, list[str]] = {}
+
+    async def session(name: str, token: str) -> None:
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            told[name].append(message or "")
+
+        code = f"print('{name} prints')\necho.sleep(seconds=0.2, label='{name}')\nresult = '{name} answers'"
+        async with http_client(hub.url, era, token) as client:
+            result = await client.call_tool("executeToolCode", {"code": code}, progress_callback=on_progress)
+            answers[name] = [block.text for block in result.content if block.type == "text"]
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session, "ada", ADA)
+        tasks.start_soon(session, "bob", BOB)
+    assert answers == {name: [f"{name} answers", f"printed:\n{name} prints\n"] for name in ("ada", "bob")}
+    for name, other in (("ada", "bob"), ("bob", "ada")):
+        assert told[name]
+        assert not [message for message in told[name] if other in message]
+
+
+async def test_a_client_cannot_cancel_what_another_asked_for(start: Start, tmp_path: Path, era: str) -> None:
+    journal = tmp_path / "journal"
+    hub = await anyio.to_thread.run_sync(start, TOKENS + ECHO % journal)
+    done: list[str] = []
+
+    async def ask(client: Client) -> None:
+        done.append(text_of(await client.call_tool("executeToolCode", {"code": "echo.sleep(seconds=1, label='a')\n7"})))
+
+    async with http_client(hub.url, era, ADA) as ada, http_client(hub.url, era, BOB) as bob:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, ada)
+            await said(journal, "started a")
+            for request_id in range(20):  # every number that ada's client may have used
+                cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request_id}}
+                await anyio.to_thread.run_sync(partial(post, hub, cancel, authorization=f"Bearer {BOB}"))
+            async with anyio.create_task_group() as bobs:
+                bobs.start_soon(bob.call_tool, "executeToolCode", {"code": "echo.sleep(seconds=60, label='b')"})
+                await said(journal, "started b")
+                bobs.cancel_scope.cancel()
+            await said(journal, "cancelled b")
+    assert done == ["7"]
+    assert "cancelled a" not in journal.read_text()
+
+
+async def test_a_token_that_is_taken_out_of_the_configuration_is_refused_from_then_on(
+    start: Start, servers_toml: Callable[[str], Path]
+) -> None:
+    hub = await anyio.to_thread.run_sync(start)
+    async with http_client(hub.url, "auto", ADA) as client:
+        assert len((await client.list_tools()).tools) == 4
+        servers_toml(f'[hub.http.tokens]\nbob = "{BOB}"\n')
+
+        async def until_refused() -> None:
+            while True:
+                await client.call_tool("listToolFiles", {})
+                await anyio.sleep(0.05)
+
+        with anyio.fail_after(PATIENCE), pytest.raises((MCPError, httpx2.HTTPError)):
+            await until_refused()
+    async with http_client(hub.url, "auto", BOB) as client:
+        assert len((await client.list_tools()).tools) == 4
+
+
+async def test_sigterm_ends_the_hub_its_servers_and_a_running_program(start: Start, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    hub = await anyio.to_thread.run_sync(start, TOKENS + ECHO % journal)
+    pids: list[int] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            async with http_client(hub.url, "auto", ADA) as client:
+                with pytest.raises(MCPError):
+                    await client.call_tool("executeToolCode", {"code": "echo.sleep(seconds=60, label='a')"})
+
+        tasks.start_soon(ask)
+        await said(journal, "started a")
+        pids += descendants_of(hub.process.pid)
+        await anyio.to_thread.run_sync(hub.close)
+    assert len(pids) >= 3
+    assert wait_until_gone(pids) == []
+
+
+def test_a_hub_that_needs_no_token_says_so(start: Start) -> None:
+    assert "no token is needed: every program on this machine can call your tools" in start("").log()
+    assert "no token" not in start().log()

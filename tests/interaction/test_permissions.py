@@ -1,0 +1,69 @@
+"""The policy in force: a denied tool is shown as denied and isn't called, whoever asks."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from inline_snapshot import snapshot
+
+from tests.conftest import Connect
+from tests.support import text_of
+
+pytestmark = pytest.mark.anyio
+
+CONFIG = """
+[servers.echo]
+command = ["{python}", "{fixtures}/echo_server.py"]
+env = { ECHO_JOURNAL = "%s" }
+[servers.stock]
+command = ["{python}", "{fixtures}/stock_server.py"]
+[policy]
+%s
+"""
+
+
+async def test_a_denied_tool_is_listed_as_denied_and_a_program_that_calls_it_is_told_the_rule(
+    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    config = servers_toml(CONFIG % (journal, 'deny = ["echo.ec*"]'))
+    async with connect(config) as client:
+        file = text_of(await client.call_tool("readToolFile", {"fileName": "echo"}))
+        docs = text_of(await client.call_tool("getToolDocs", {"server": "echo", "tool": "echo"}))
+        result = await client.call_tool("executeToolCode", {"code": "echo.pid()\necho.echo(value=1)"})
+    (line,) = [line for line in file.splitlines() if line.startswith("def echo(")]
+    assert line == snapshot(
+        "def echo(value: Any) -> {value: Any}  # DENIED by policy. Return the value as structured content."
+    )
+    assert f"DENIED by policy: the rule 'echo.ec*' in deny of [policy] in {config}.\n" in docs
+    assert result.is_error
+    assert text_of(result).replace(str(config), "servers.toml") == snapshot("""\
+The program failed (denied). Before that, 1 of the 2 tool calls succeeded.
+Traceback (most recent call last):
+  * program:2, in <module>
+      echo.echo(value=1)
+error: echo.echo was not called, because the policy denies it: the rule 'echo.ec*' in deny of [policy] in \
+servers.toml. Do without it, or ask the person who runs the hub to allow it.
+ --> program:2:1
+  |
+2 | echo.echo(value=1)
+  | ^^^^^^^^^^^^^^^^^^
+  |\
+""")
+    assert [line.split()[1] for line in journal.read_text().splitlines() if line.startswith("call")] == ["pid"]
+
+
+async def test_in_read_only_mode_only_tools_that_say_so_or_are_listed_are_called(
+    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    config = servers_toml(CONFIG % (tmp_path / "journal", 'mode = "read-only"\nallow = ["echo.pid"]'))
+    async with connect(config) as client:
+
+        async def ends_well(code: str) -> bool:
+            return not (await client.call_tool("executeToolCode", {"code": code})).is_error
+
+        assert await ends_well('stock.search_products(query="a")')
+        assert await ends_well("echo.pid()")
+        assert not await ends_well('stock.restock(product_id="P-01", quantity=1)')
+        assert not await ends_well("echo.echo(value=1)")
+        assert not await ends_well("json_ = getattr(echo, 'echo')\njson_(value=1)")
