@@ -90,11 +90,17 @@ def load(
 
 
 def candidate_files(named: Path | None, environ: Mapping[str, str], cwd: Path, user_folder: Path) -> list[Path]:
-    """The one file that --config or $MCP_HUB_CONFIG names; or else the user's and the project's, there or not."""
+    """The one file that --config or $MCP_HUB_CONFIG names; or else the user's and the project's, there or not.
+
+    Raises ConfigError for a home that is nobody's.
+    """
     if named is None and environ.get(CONFIG_VARIABLE):
         named = Path(environ[CONFIG_VARIABLE])
     if named is not None:
-        return [cwd / named.expanduser()]  # clients that set the variable have no shell to do it
+        try:
+            return [cwd / named.expanduser()]  # clients that set the variable have no shell to do it
+        except RuntimeError:
+            raise ConfigError("there is no such user.", file=str(named)) from None
     return [user_folder / FILE_NAME, cwd / FILE_NAME]
 
 

@@ -75,7 +75,11 @@ def add(
         "timeout": timeout,
     }
     path = target(config_file, scope)
-    change(path, lambda text: add_server(text, name, {k: v for k, v in table.items() if v not in (None, {})}, path=path), create=True)
+    change(
+        path,
+        lambda text: add_server(text, name, {k: v for k, v in table.items() if v not in (None, {})}, path=path),
+        create=True,
+    )
     click.echo(f"{name} was added to {path}. `mcp_hub check` connects to it.")
 
 

@@ -112,7 +112,7 @@ def _whole(text: str | None) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(sys.stdin.read() if text == "-" else text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"--args isn't JSON: {error}.") from None
     if not isinstance(value, dict):
         raise click.BadParameter('--args must be a JSON object, such as {"owner": "a"}.')

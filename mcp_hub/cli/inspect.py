@@ -107,6 +107,9 @@ def tools(query: tuple[str, ...], config_file: Path | None, as_json: bool) -> No
 
     async def list_all() -> int:
         async with app.open_hub(loaded, where) as hub:
+            if not app.enabled(loaded) and not as_json:
+                click.echo(_nothing_configured(where, loaded))
+                return OK
             await _connect_saying(hub)
             found = await hub.meta_tools.find(" ".join(query)) if query else list(hub.live.snapshot.tools())
             if as_json:

@@ -44,6 +44,9 @@ def says_what_is_wrong(command: Callable[..., Any]) -> Callable[..., Any]:
         except HubError as error:
             click.secho(f"mcp_hub: {error.text}", fg="red", err=True)
             sys.exit(UNUSABLE if isinstance(error, ConfigError) else FAILED)
+        except BrokenPipeError:  # whoever read this has gone, as `| head` does: nobody is left to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
         except (OSError, UnicodeDecodeError) as error:  # a folder that can't be written, a file that isn't text
             click.secho(f"mcp_hub: {error}", fg="red", err=True)
             sys.exit(UNUSABLE)

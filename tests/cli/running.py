@@ -1,6 +1,7 @@
-"""Running a command at once in this process, or beside the test; waiting for what it writes."""
+"""Running a command in a process of its own, to its end or beside the test; waiting for what it writes."""
 
 import contextlib
+import os
 import select
 import subprocess
 import sys
@@ -8,9 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from click.testing import CliRunner
-
-from mcp_hub.cli import main
 from tests.support import PATIENCE
 
 MISBEHAVING = """
@@ -20,13 +18,18 @@ env = { FAULT_JOURNAL = "%s" }
 """
 
 
-def mcp_hub_here(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command that starts nothing, in this process: it takes milliseconds. What it doesn't catch is raised."""
-    with contextlib.chdir(cwd):
-        done = CliRunner().invoke(
-            main, arguments, input=stdin, prog_name="mcp_hub", env=environment, catch_exceptions=False
-        )
-    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+def alone(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end in a process of its own: `serve` ends the one that it is in."""
+    return subprocess.run(
+        [sys.executable, "-m", "mcp_hub", *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        env={**os.environ, **environment},
+    )
 
 
 def wrong(done: "subprocess.CompletedProcess[str]") -> str:

@@ -14,7 +14,7 @@ from inline_snapshot import snapshot
 
 from mcp_hub.store.trust import TrustStore
 from tests.cli.commands import BARE, mcp_hub
-from tests.cli.running import mcp_hub_here, wrong
+from tests.cli.running import wrong
 from tests.support import FIXTURES, ROOT, LineHub
 
 COMMENTED = """\
@@ -60,7 +60,7 @@ def trusted(path: Path, store: TrustStore) -> bool | None:
 
 class TestInit:
     def test_the_users_file_is_written_to_start_from_and_only_they_can_read_it(self, users: Path, empty: Path) -> None:
-        done = mcp_hub_here("init", cwd=empty)
+        done = mcp_hub("init", cwd=empty)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"{users} was written. Add servers in it, or with `mcp_hub add` and `mcp_hub import`.\n"
         assert "# [servers.github]" in users.read_text()
@@ -68,12 +68,12 @@ class TestInit:
         assert list(empty.iterdir()) == []
 
     def test_what_was_written_is_in_force(self, users: Path, empty: Path) -> None:
-        mcp_hub_here("init", cwd=empty)
+        mcp_hub("init", cwd=empty)
         done = mcp_hub("check", cwd=empty)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"No server is switched on in {users}.\n", "")
 
     def test_a_projects_file_is_trusted_at_once(self, store: TrustStore, users: Path, empty: Path) -> None:
-        done = mcp_hub_here("init", "--scope", "project", cwd=empty)
+        done = mcp_hub("init", "--scope", "project", cwd=empty)
         file = empty / "servers.toml"
         assert (done.returncode, done.stdout.startswith(f"{file} was written.")) == (0, True)
         assert trusted(file, store) is True
@@ -81,38 +81,38 @@ class TestInit:
 
     def test_the_user_is_asked_for_even_beside_a_projects_file(self, users: Path, empty: Path) -> None:
         write(empty / "servers.toml", COMMENTED)
-        assert mcp_hub_here("init", "--scope", "user", cwd=empty).returncode == 0
+        assert mcp_hub("init", "--scope", "user", cwd=empty).returncode == 0
         assert users.exists()
         assert (empty / "servers.toml").read_text() == COMMENTED
 
     @pytest.mark.usefixtures("state")
     def test_a_named_file_is_written_where_it_is_named(self, users: Path, empty: Path) -> None:
-        assert mcp_hub_here("init", "--config", "deep/er/mine.toml", cwd=empty).returncode == 0
+        assert mcp_hub("init", "--config", "deep/er/mine.toml", cwd=empty).returncode == 0
         assert (empty / "deep/er/mine.toml").exists()
         assert not users.exists()
 
     def test_the_file_that_the_variable_names_is_written(self, users: Path, empty: Path) -> None:
-        assert mcp_hub_here("init", cwd=empty, MCP_HUB_CONFIG=str(empty / "mine.toml")).returncode == 0
+        assert mcp_hub("init", cwd=empty, MCP_HUB_CONFIG=str(empty / "mine.toml")).returncode == 0
         assert (empty / "mine.toml").exists()
         assert not users.exists()
 
     def test_a_file_that_is_there_is_left_alone(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
-        done = mcp_hub_here("init", cwd=empty)
+        done = mcp_hub("init", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"mcp_hub: {users}: is there already; edit it, or use `mcp_hub add`.\n"
         assert users.read_text() == COMMENTED
 
     @pytest.mark.usefixtures("state")
     def test_an_unknown_scope_is_refused(self, empty: Path) -> None:
-        done = mcp_hub_here("init", "--scope", "world", cwd=empty)
+        done = mcp_hub("init", "--scope", "world", cwd=empty)
         assert done.returncode == 2
         assert wrong(done) == "Invalid value for '--scope': 'world' is not one of 'user', 'project'."
 
 
 class TestAdd:
     def test_what_follows_two_dashes_is_the_command_with_all_its_options(self, users: Path, empty: Path) -> None:
-        done = mcp_hub_here("add", "files", "--", "npx", "-y", "files", "--env", "A=1", "--help", cwd=empty)
+        done = mcp_hub("add", "files", "--", "npx", "-y", "files", "--env", "A=1", "--help", cwd=empty)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout == f"files was added to {users}. `mcp_hub check` connects to it.\n"
         assert servers(users) == {"files": {"command": ["npx", "-y", "files", "--env", "A=1", "--help"]}}
@@ -121,7 +121,7 @@ class TestAdd:
 
     def test_every_option_of_a_command_is_written(self, users: Path, empty: Path) -> None:
         options = ("-e", "A=1", "--env", "B=x=y ", "--cwd", "here", "--description", "Files, read", "--timeout", "2.5")
-        assert mcp_hub_here("add", "files", *options, "--", "prog", cwd=empty).returncode == 0
+        assert mcp_hub("add", "files", *options, "--", "prog", cwd=empty).returncode == 0
         assert users.read_text() == snapshot("""\
 [servers.files]
 command = ["prog"]
@@ -133,7 +133,7 @@ timeout = 2.5
 
     def test_a_url_comes_with_headers(self, users: Path, empty: Path) -> None:
         headers = ("-H", "Authorization: Bearer ${SEARCH_TOKEN}", "--header", "X-At:a:b")
-        assert mcp_hub_here("add", "search", "https://example.com/mcp", *headers, cwd=empty).returncode == 0
+        assert mcp_hub("add", "search", "https://example.com/mcp", *headers, cwd=empty).returncode == 0
         assert users.read_text() == snapshot("""\
 [servers.search]
 url = "https://example.com/mcp"
@@ -142,7 +142,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
 
     def test_a_variable_need_not_be_set_yet(self, users: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("NOT_SET_HERE", raising=False)
-        done = mcp_hub_here("add", "a", "-e", "KEY=${NOT_SET_HERE}", "--", "prog", "--key=${NOT_SET_HERE}", cwd=empty)
+        done = mcp_hub("add", "a", "-e", "KEY=${NOT_SET_HERE}", "--", "prog", "--key=${NOT_SET_HERE}", cwd=empty)
         assert done.returncode == 0
         assert servers(users)["a"] == {"command": ["prog", "--key=${NOT_SET_HERE}"], "env": {"KEY": "${NOT_SET_HERE}"}}
 
@@ -150,23 +150,23 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
         self, users: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("TOKEN", "s3cr3t-value")
-        done = mcp_hub_here("add", "a", "https://example.com/mcp", "-H", "Authorization: ${TOKEN}", cwd=empty)
+        done = mcp_hub("add", "a", "https://example.com/mcp", "-H", "Authorization: ${TOKEN}", cwd=empty)
         assert "s3cr3t-value" not in users.read_text() + done.stdout + done.stderr
 
     def test_what_is_in_the_file_stays_as_it_is(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
-        assert mcp_hub_here("add", "two", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert users.read_text() == f'{COMMENTED}\n[servers.two]\ncommand = ["two"]\n'
 
     def test_check_connects_to_it(self, users: Path, empty: Path) -> None:
         command = [sys.executable, "-I", "-S", str(FIXTURES / "bare_server.py"), "--tools", "3"]
-        mcp_hub_here("add", "bare", "--", *command, cwd=empty)
+        mcp_hub("add", "bare", "--", *command, cwd=empty)
         (row,) = json.loads(mcp_hub("check", "--json", cwd=empty).stdout)
         assert (row["name"], row["state"], row["tools"]) == ("bare", "ready", 3)
 
     def test_a_name_that_is_taken_is_refused_with_its_line(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
-        done = mcp_hub_here("add", "one", "--", "other", cwd=empty)
+        done = mcp_hub("add", "one", "--", "other", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == (
             f"mcp_hub: {users}:2: [servers.one] is there already. Remove it first, or choose another name.\n"
@@ -187,6 +187,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
                 "of them.",
             ),
             (("a", "--timeout", "-1", "--", "x"), "[servers.a.timeout] should be greater than 0."),
+            (("a", "--timeout", "0", "--", "x"), "[servers.a.timeout] should be greater than 0."),
             (("a", "http://x/", "--env", "A=1"), "[servers.a] env can't be used with url."),
             (("a", "--header", "A: 1", "--", "x"), "[servers.a] headers can't be used with command."),
             (
@@ -198,13 +199,13 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
                 "[servers.a.headers] the header 'A' must be printable ASCII, without blanks or line ends around it.",
             ),
         ],
-        ids=["name", "same name", "timeout", "env with URL", "header with command", "URL", "header"],
+        ids=["name", "same name", "timeout", "no timeout", "env with URL", "header with command", "URL", "header"],
     )
     def test_what_would_not_be_valid_is_told_and_not_written(
         self, arguments: tuple[str, ...], problem: str, users: Path, empty: Path
     ) -> None:
         write(users, COMMENTED)
-        done = mcp_hub_here("add", *arguments, cwd=empty)
+        done = mcp_hub("add", *arguments, cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         place, _, told = done.stderr.rstrip().partition(": [")
         assert f"[{told}" == problem
@@ -227,20 +228,14 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
     def test_a_command_line_that_cannot_be_read_writes_nothing(
         self, arguments: tuple[str, ...], problem: str, users: Path, empty: Path
     ) -> None:
-        done = mcp_hub_here("add", *arguments, cwd=empty)
+        done = mcp_hub("add", *arguments, cwd=empty)
         assert (done.returncode, wrong(done)) == (2, problem)
-        assert not users.exists()
-
-    @pytest.mark.xfail(strict=True, reason="a timeout of 0 is left out instead of refused")
-    def test_a_timeout_of_0_is_refused_as_well(self, users: Path, empty: Path) -> None:
-        done = mcp_hub_here("add", "a", "--timeout", "0", "--", "x", cwd=empty)
-        assert done.returncode == 2
         assert not users.exists()
 
     def test_a_malformed_file_is_told_with_its_line_and_left_alone(self, users: Path, empty: Path) -> None:
         text = '[servers.one]\ncommand = ["one"]\n[servers\n'
         write(users, text)
-        done = mcp_hub_here("add", "two", "--", "two", cwd=empty)
+        done = mcp_hub("add", "two", "--", "two", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"mcp_hub: {users}:3: this isn't TOML: ")
         assert users.read_text() == text
@@ -248,7 +243,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
     def test_a_file_that_is_wrong_already_is_told_with_its_line_and_left_alone(self, users: Path, empty: Path) -> None:
         text = '[servers.one]\ncomand = ["one"]\n'
         write(users, text)
-        done = mcp_hub_here("add", "two", "--", "two", cwd=empty)
+        done = mcp_hub("add", "two", "--", "two", cwd=empty)
         assert done.returncode == 2
         assert (
             done.stderr == f"mcp_hub: {users}:2: [servers.one.comand] unknown key 'comand'. Did you mean 'command'?\n"
@@ -257,7 +252,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
 
     def test_a_file_that_is_not_utf_8_is_told_and_left_alone(self, users: Path, empty: Path) -> None:
         write(users, "").write_bytes(b"# caf\xe9\n")
-        done = mcp_hub_here("add", "two", "--", "two", cwd=empty)
+        done = mcp_hub("add", "two", "--", "two", cwd=empty)
         assert (done.returncode, done.stderr) == (2, f"mcp_hub: {users}: isn't UTF-8; save the file as UTF-8.\n")
         assert users.read_bytes() == b"# caf\xe9\n"
 
@@ -271,13 +266,13 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
 
     def test_a_folder_in_the_files_place_is_told(self, users: Path, empty: Path) -> None:
         users.mkdir(parents=True)
-        done = mcp_hub_here("add", "a", "--", "x", cwd=empty)
+        done = mcp_hub("add", "a", "--", "x", cwd=empty)
         assert (done.returncode, done.stderr) == (2, f"mcp_hub: {users}: can't be read: Is a directory.\n")
 
     @pytest.mark.usefixtures("state")
     def test_a_folder_that_cannot_be_made_is_told(self, empty: Path) -> None:
         write(empty / "file", "")
-        done = mcp_hub_here("add", "a", "--config", "file/servers.toml", "--", "x", cwd=empty)
+        done = mcp_hub("add", "a", "--config", "file/servers.toml", "--", "x", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("mcp_hub: ")
         assert str(empty / "file") in done.stderr
@@ -288,7 +283,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
         file = write(empty / "servers.toml", COMMENTED)
         empty.chmod(0o500)
         try:
-            done = mcp_hub_here("add", "two", "--", "two", cwd=empty)
+            done = mcp_hub("add", "two", "--", "two", cwd=empty)
         finally:
             empty.chmod(0o700)
         assert (done.returncode, "Permission denied" in done.stderr) == (2, True)
@@ -303,7 +298,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
             raise OSError(28, "No space left on device", str(self))
 
         monkeypatch.setattr(Path, "write_bytes", full)
-        done = mcp_hub_here("add", "two", "--", "two", cwd=empty)
+        done = mcp_hub("add", "two", "--", "two", cwd=empty)
         assert (done.returncode, "No space left on device" in done.stderr) == (2, True)
         assert users.read_text() == COMMENTED
         assert [each.name for each in users.parent.iterdir()] == ["servers.toml"]
@@ -315,60 +310,60 @@ class TestWhichFile:
     def test_the_projects_file_if_there_is_one(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
         project = write(empty / "servers.toml", "")
-        assert mcp_hub_here("add", "two", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert list(servers(project)) == ["two"]
         assert users.read_text() == COMMENTED
 
     def test_the_users_file_if_it_is_asked_for(self, users: Path, empty: Path) -> None:
         project = write(empty / "servers.toml", "")
-        assert mcp_hub_here("add", "two", "--scope", "user", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--scope", "user", "--", "two", cwd=empty).returncode == 0
         assert list(servers(users)) == ["two"]
         assert project.read_text() == ""
 
     def test_a_new_projects_file_is_trusted_at_once(self, store: TrustStore, users: Path, empty: Path) -> None:
-        assert mcp_hub_here("add", "two", "--scope", "project", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--scope", "project", "--", "two", cwd=empty).returncode == 0
         assert trusted(empty / "servers.toml", store) is True
         assert mode(empty / "servers.toml") == 0o600
         assert not users.exists()
 
     def test_a_trusted_file_stays_trusted(self, store: TrustStore, empty: Path) -> None:
         file = write(empty / "servers.toml", COMMENTED)
-        mcp_hub_here("trust", cwd=empty)
-        assert mcp_hub_here("add", "two", "--", "two", cwd=empty).returncode == 0
+        mcp_hub("trust", cwd=empty)
+        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert "two" in servers(file)
         assert trusted(file, store) is True
 
     def test_an_untrusted_file_is_written_and_stays_untrusted(self, store: TrustStore, empty: Path) -> None:
         file = write(empty / "servers.toml", COMMENTED)
-        assert mcp_hub_here("add", "two", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert "two" in servers(file)
         assert trusted(file, store) is None
 
     def test_a_file_that_changed_since_it_was_trusted_stays_untrusted(self, store: TrustStore, empty: Path) -> None:
         file = write(empty / "servers.toml", COMMENTED)
-        mcp_hub_here("trust", cwd=empty)
+        mcp_hub("trust", cwd=empty)
         write(file, f'{COMMENTED}[servers.slipped_in]\ncommand = ["x"]\n')
-        assert mcp_hub_here("add", "two", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert trusted(file, store) is False
 
     def test_a_link_stays_a_link_and_its_target_is_changed(self, users: Path, empty: Path) -> None:
         target = write(empty / "dotfiles" / "servers.toml", COMMENTED)
         users.parent.mkdir(parents=True)
         users.symlink_to(target)
-        assert mcp_hub_here("add", "two", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert users.is_symlink()
         assert "two" in servers(target)
 
     def test_a_file_keeps_its_mode(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED).chmod(0o640)
-        assert mcp_hub_here("add", "two", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert mode(users) == 0o640
 
     @pytest.mark.usefixtures("state")
     def test_the_named_file_and_no_other(self, users: Path, empty: Path) -> None:
         project = write(empty / "servers.toml", COMMENTED)
         for name in ("one", "two"):
-            assert mcp_hub_here("add", name, "--config", "mine.toml", "--", "x", cwd=empty).returncode == 0
+            assert mcp_hub("add", name, "--config", "mine.toml", "--", "x", cwd=empty).returncode == 0
         assert list(servers(empty / "mine.toml")) == ["one", "two"]
         assert project.read_text() == COMMENTED
         assert not users.exists()
@@ -377,37 +372,37 @@ class TestWhichFile:
 class TestRemove:
     def test_a_server_goes_and_the_rest_stays(self, users: Path, empty: Path) -> None:
         write(users, f'{COMMENTED}\n[servers.two]\ncommand = ["two"]\n')
-        done = mcp_hub_here("remove", "two", cwd=empty)
+        done = mcp_hub("remove", "two", cwd=empty)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"two was taken out of {users}.\n", "")
         assert users.read_text() == COMMENTED
 
     def test_it_goes_from_the_projects_file_first_then_from_the_users(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
         project = write(empty / "servers.toml", COMMENTED)
-        assert mcp_hub_here("remove", "one", cwd=empty).returncode == 0
+        assert mcp_hub("remove", "one", cwd=empty).returncode == 0
         assert (list(servers(project)), list(servers(users))) == ([], ["one"])
-        assert mcp_hub_here("remove", "one", cwd=empty).returncode == 0
+        assert mcp_hub("remove", "one", cwd=empty).returncode == 0
         assert (list(servers(project)), list(servers(users))) == ([], [])
 
     def test_a_trusted_file_stays_trusted_and_an_untrusted_one_untrusted(self, store: TrustStore, empty: Path) -> None:
         file = write(empty / "servers.toml", COMMENTED)
-        mcp_hub_here("trust", cwd=empty)
-        mcp_hub_here("remove", "one", cwd=empty)
+        mcp_hub("trust", cwd=empty)
+        mcp_hub("remove", "one", cwd=empty)
         assert trusted(file, store) is True
         write(file, f"{COMMENTED}# changed\n")
-        mcp_hub_here("remove", "one", cwd=empty)
+        mcp_hub("remove", "one", cwd=empty)
         assert (servers(file), trusted(file, store)) == ({}, False)
 
     def test_check_no_longer_sees_it(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
-        mcp_hub_here("remove", "one", cwd=empty)
+        mcp_hub("remove", "one", cwd=empty)
         done = mcp_hub("check", cwd=empty)
         assert (done.returncode, done.stdout) == (0, f"No server is switched on in {users}.\n")
 
     def test_a_named_file_is_the_only_one_that_is_looked_in(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
         write(empty / "mine.toml", '[servers.two]\ncommand = ["two"]\n')
-        done = mcp_hub_here("remove", "one", "--config", "mine.toml", cwd=empty)
+        done = mcp_hub("remove", "one", "--config", "mine.toml", cwd=empty)
         assert (done.returncode, done.stderr) == (
             2,
             f"mcp_hub: There is no server 'one' in {empty / 'mine.toml'}.\n",
@@ -422,14 +417,14 @@ class TestUnknownServer:
     def test_the_nearest_of_both_files_is_offered(self, command: str, users: Path, empty: Path) -> None:
         write(users, '[servers.github]\ncommand = ["x"]\n')
         project = write(empty / "servers.toml", '[servers.gitlab]\ncommand = ["x"]\n')
-        done = mcp_hub_here(command, "gitlub", cwd=empty)
+        done = mcp_hub(command, "gitlub", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"mcp_hub: There is no server 'gitlub' in {users} or {project}. Did you mean ")
         assert "gitlab" in done.stderr
         assert "github" in done.stderr
 
     def test_nothing_is_offered_where_nothing_is(self, command: str, users: Path, empty: Path) -> None:
-        done = mcp_hub_here(command, "a", cwd=empty)
+        done = mcp_hub(command, "a", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"mcp_hub: There is no server 'a' in {users} or {empty / 'servers.toml'}.\n"
         assert not users.exists()
@@ -437,7 +432,7 @@ class TestUnknownServer:
 
     def test_a_malformed_file_is_told_with_its_line(self, command: str, users: Path, empty: Path) -> None:
         write(users, "[servers.one]\ncommand = [\n")
-        done = mcp_hub_here(command, "one", cwd=empty)
+        done = mcp_hub(command, "one", cwd=empty)
         assert done.returncode == 2
         assert done.stderr.startswith(f"mcp_hub: {users}:3: this isn't TOML: ")
 
@@ -445,26 +440,26 @@ class TestUnknownServer:
 class TestEnableAndDisable:
     def test_off_and_on_again_is_the_same_file(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
-        off = mcp_hub_here("disable", "one", cwd=empty)
+        off = mcp_hub("disable", "one", cwd=empty)
         assert (off.returncode, off.stdout, off.stderr) == (0, f"one is switched off in {users}.\n", "")
         assert servers(users)["one"] == {"command": ["one"], "enabled": False}
-        on = mcp_hub_here("enable", "one", cwd=empty)
+        on = mcp_hub("enable", "one", cwd=empty)
         assert (on.returncode, on.stdout, on.stderr) == (0, f"one is switched on in {users}.\n", "")
         assert users.read_text() == COMMENTED
 
     def test_twice_is_as_once(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
-        assert [mcp_hub_here("disable", "one", cwd=empty).returncode for _ in range(2)] == [0, 0]
+        assert [mcp_hub("disable", "one", cwd=empty).returncode for _ in range(2)] == [0, 0]
         once = users.read_text()
         assert once.count("enabled = false") == 1
-        assert [mcp_hub_here("enable", "one", cwd=empty).returncode for _ in range(2)] == [0, 0]
+        assert [mcp_hub("enable", "one", cwd=empty).returncode for _ in range(2)] == [0, 0]
         assert users.read_text() == COMMENTED
 
     def test_the_projects_file_goes_first(self, users: Path, store: TrustStore, empty: Path) -> None:
         write(users, COMMENTED)
         project = write(empty / "servers.toml", COMMENTED)
-        mcp_hub_here("trust", cwd=empty)
-        assert mcp_hub_here("disable", "one", cwd=empty).returncode == 0
+        mcp_hub("trust", cwd=empty)
+        assert mcp_hub("disable", "one", cwd=empty).returncode == 0
         assert servers(project)["one"]["enabled"] is False
         assert trusted(project, store) is True
         assert users.read_text() == COMMENTED
@@ -474,10 +469,10 @@ class TestEnableAndDisable:
         self, servers_toml: Callable[[str], Path], empty: Path
     ) -> None:
         config = str(servers_toml(BARE % "one" + BARE % "two"))
-        mcp_hub_here("disable", "one", "--config", config, cwd=empty)
+        mcp_hub("disable", "one", "--config", config, cwd=empty)
         rows = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)
         assert [row["name"] for row in rows] == ["two"]
-        mcp_hub_here("enable", "one", "--config", config, cwd=empty)
+        mcp_hub("enable", "one", "--config", config, cwd=empty)
         rows = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)
         assert [(row["name"], row["state"]) for row in rows] == [("one", "ready"), ("two", "ready")]
 
@@ -516,7 +511,7 @@ class TestTrust:
     ) -> None:
         monkeypatch.setenv("TOKEN", "s3cr3t")
         servers_toml('[servers.a]\ncommand = ["prog", "--token=${TOKEN}"]\n')
-        shown = mcp_hub_here("trust", cwd=tmp_path)
+        shown = mcp_hub("trust", cwd=tmp_path)
         assert "prog --token=${TOKEN}" in shown.stdout
         assert "s3cr3t" not in shown.stdout + shown.stderr
 
@@ -526,7 +521,7 @@ class TestTrust:
             '[servers.a]\ncommand = ["prog", "\\u001b[2K\\rharmless"]\n'
             '[servers.search]\nurl = "https://example.com/mcp"\nenabled = false\n',
         )
-        shown = mcp_hub_here("trust", cwd=empty)
+        shown = mcp_hub("trust", cwd=empty)
         assert (shown.returncode, shown.stderr) == (0, "")
         first, *rest = shown.stdout.splitlines()
         assert first == f"{file} is trusted as it is now. It starts or connects to:"
@@ -536,31 +531,31 @@ class TestTrust:
 
     def test_a_file_without_servers_starts_nothing(self, empty: Path) -> None:
         file = write(empty / "servers.toml", "[hub]\nidle_stop = 1\n")
-        shown = mcp_hub_here("trust", cwd=empty)
+        shown = mcp_hub("trust", cwd=empty)
         assert shown.stdout == f"{file} is trusted as it is now. It starts or connects to nothing.\n"
 
     def test_another_folders_file_can_be_trusted_and_counts_there(self, empty: Path, store: TrustStore) -> None:
         elsewhere = write(empty / "elsewhere" / "servers.toml", COMMENTED)
         here = write(empty / "servers.toml", COMMENTED)
-        assert mcp_hub_here("trust", "elsewhere/servers.toml", cwd=empty).returncode == 0
+        assert mcp_hub("trust", "elsewhere/servers.toml", cwd=empty).returncode == 0
         assert (trusted(elsewhere, store), trusted(here, store)) == (True, None)
 
     def test_what_is_no_toml_is_not_trusted(self, tmp_path: Path, store: TrustStore) -> None:
         file = write(tmp_path / "servers.toml", "[servers\n")
-        done = mcp_hub_here("trust", cwd=tmp_path)
+        done = mcp_hub("trust", cwd=tmp_path)
         assert done.returncode == 2
         assert "servers.toml:1: this isn't TOML" in done.stderr
         assert trusted(file, store) is None
 
     def test_a_file_that_is_not_there_is_told(self, empty: Path) -> None:
-        done = mcp_hub_here("trust", cwd=empty)
+        done = mcp_hub("trust", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == "mcp_hub: servers.toml: can't be read: No such file or directory.\n"
 
     def test_a_state_folder_that_cannot_be_written_is_told(self, empty: Path) -> None:
         write(empty / "servers.toml", COMMENTED)
         write(empty / "file", "")
-        done = mcp_hub_here("trust", cwd=empty, MCP_HUB_STATE_DIR=str(empty / "file" / "state"))
+        done = mcp_hub("trust", cwd=empty, MCP_HUB_STATE_DIR=str(empty / "file" / "state"))
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("mcp_hub: ")
         assert str(empty / "file") in done.stderr
@@ -570,13 +565,13 @@ class TestSchema:
     def test_it_accepts_the_example_and_refuses_a_misspelt_key(self, empty: Path) -> None:
         from jsonschema import Draft202012Validator
 
-        done = mcp_hub_here("config", "schema", cwd=empty)
+        done = mcp_hub("config", "schema", cwd=empty)
         assert (done.returncode, done.stderr) == (0, "")
         validator = Draft202012Validator(json.loads(done.stdout))
         assert validator.is_valid(tomllib.loads((ROOT / "servers.toml").read_text()))
         assert not validator.is_valid({"servers": {"a": {"comand": ["x"]}}})
 
     def test_every_key_that_a_person_writes_is_described(self, empty: Path) -> None:
-        schema = json.loads(mcp_hub_here("config", "schema", cwd=empty).stdout)
+        schema = json.loads(mcp_hub("config", "schema", cwd=empty).stdout)
         server = schema["$defs"]["ServerSettings"]["properties"]
         assert [key for key, told in server.items() if key != "tools" and not told.get("description")] == []

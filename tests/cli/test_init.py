@@ -12,7 +12,7 @@ import pytest
 
 from mcp_hub.cli import main
 from tests.cli.commands import BARE, mcp_hub
-from tests.cli.running import mcp_hub_here, wrong
+from tests.cli.running import wrong
 from tests.support import PATIENCE
 
 INSTALLED = Path(sys.executable).with_name("mcp_hub")
@@ -46,10 +46,10 @@ def examples(command: click.Command) -> list[list[str]]:
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_every_command_shows_its_help(words: Words, empty: Path) -> None:
-    done = mcp_hub_here(*words, "--help", cwd=empty)
+    done = mcp_hub(*words, "--help", cwd=empty)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(" ".join(("Usage: mcp_hub", *words)))
-    assert done.stdout == mcp_hub_here(*words, "-h", cwd=empty).stdout
+    assert done.stdout == mcp_hub(*words, "-h", cwd=empty).stdout
     assert words not in LEAVES or "Example:" in done.stdout
 
 
@@ -71,7 +71,7 @@ def test_every_example_is_a_command_line_that_click_takes(words: Words) -> None:
 
 @pytest.mark.parametrize("words", [words for words in ALL if words not in LEAVES], ids=" ".join)
 def test_a_group_alone_shows_its_commands_and_is_status_2(words: Words, empty: Path) -> None:
-    done = mcp_hub_here(*words, cwd=empty)
+    done = mcp_hub(*words, cwd=empty)
     assert done.returncode == 2
     group = ALL[words]
     assert isinstance(group, click.Group)
@@ -79,7 +79,7 @@ def test_a_group_alone_shows_its_commands_and_is_status_2(words: Words, empty: P
 
 
 def test_a_command_that_is_not_there_is_status_2(empty: Path) -> None:
-    done = mcp_hub_here("nonsense", cwd=empty)
+    done = mcp_hub("nonsense", cwd=empty)
     assert (done.returncode, wrong(done)) == (2, "No such command 'nonsense'.")
 
 
@@ -92,14 +92,14 @@ def test_the_installed_command_and_the_module_are_the_same(empty: Path) -> None:
 
 class TestCompletion:
     def test_a_shell_that_is_not_known_is_refused(self, empty: Path) -> None:
-        done = mcp_hub_here("completion", "tcsh", cwd=empty)
+        done = mcp_hub("completion", "tcsh", cwd=empty)
         assert (done.returncode, done.stdout) == (2, "")
         assert "'tcsh' is not one of 'bash', 'zsh', 'fish'." in wrong(done)
 
     @pytest.mark.usefixtures("state")
     def test_the_script_completes_in_bash(self, tmp_path: Path) -> None:
         (tmp_path / "servers.toml").write_text(BARE % "github" + BARE % "gitlab" + BARE % "notes")
-        (tmp_path / "completion.bash").write_text(mcp_hub_here("completion", "bash", cwd=tmp_path).stdout)
+        (tmp_path / "completion.bash").write_text(mcp_hub("completion", "bash", cwd=tmp_path).stdout)
 
         def completed(*words: str) -> list[str]:
             typed = " ".join(shlex.quote(word) for word in words)
