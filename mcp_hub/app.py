@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -139,9 +139,8 @@ class Hub:
                 self.live.forget(name)
         self._prints = prints
         changes = self.downstreams.configure(servers)
-        later = {"idle_stop", "http"}
-        if before.settings.hub.model_dump(exclude=later) != loaded.settings.hub.model_dump(exclude=later):
-            logger.warning("[hub] was changed in servers.toml; its limits count from the hub's next start")
+        if _counting_from_a_start(before) != _counting_from_a_start(loaded):
+            logger.warning("[hub] was changed in servers.toml, in a key that counts from the hub's next start")
         logger.info("servers.toml was taken over: %s", str(changes) or "no server is another one")
         with contextlib.suppress(sqlite3.Error):  # the servers list their tools when they have started
             await self._take_kept()
@@ -192,6 +191,10 @@ class Hub:
                 self.downstreams[name].legacy = is_legacy(catalog.protocol)
 
 
+def _counting_from_a_start(loaded: Loaded) -> dict[str, Any]:
+    return loaded.settings.hub.model_dump(exclude={"idle_stop": True, "http": {"tokens"}})
+
+
 def enabled(loaded: Loaded) -> dict[str, ServerSettings]:
     """The servers that are switched on, each with its idle_stop."""
     idle_stop = loaded.settings.hub.idle_stop
@@ -222,7 +225,7 @@ async def open_hub(loaded: Loaded, where: Folders) -> AsyncIterator[Hub]:
 
     downstreams = Downstreams(
         servers,
-        children=Children(where.logs, os.environ),
+        children=Children(where.server_logs, os.environ),
         on_listed=on_listed,
         max_message_bytes=hub_settings.max_message_mib * 1024 * 1024,
     )

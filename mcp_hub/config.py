@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,28 @@ class Loaded:
     settings: Settings
     files: tuple[Path, ...]
     untrusted: Untrusted | None = None
-    policies: tuple[tuple[Path, PolicySettings], ...] = ()
-    """Each file's own policy: they aren't merged, so a project's can't loosen the user's."""
+    parts: tuple[tuple[Path, Settings], ...] = ()
+    """Each file's settings before they were merged."""
 
-    def fingerprint(self) -> str:
-        """What is configured, variables expanded, as a hash: two hubs of the same settings have the same."""
+    @property
+    def policies(self) -> tuple[tuple[Path, PolicySettings], ...]:
+        """Each file's own policy: they aren't merged, so a project's can't loosen the user's."""
+        return tuple((path, part.policy) for path, part in self.parts if "policy" in part.model_fields_set)
+
+    def fingerprint(self, environ: Mapping[str, str]) -> str:
+        """What is configured, as a hash, with every value that a server is handed from the environment.
+
+        Two hubs of the same files and variables have the same.
+        """
         told = self.settings.model_dump_json(exclude={"hub": {"http"}}, exclude_unset=True)
         policies = [policy.model_dump_json(exclude_unset=True) for _, policy in self.policies]
-        return hashlib.sha256("\0".join([told, *policies, *map(str, self.files)]).encode()).hexdigest()
+        passed = [
+            f"{key}={environ.get(key)}"
+            for server in self.settings.servers.values()
+            if server.command is not None
+            for key in server.env_pass
+        ]
+        return hashlib.sha256("\0".join([told, *policies, *map(str, self.files), *passed]).encode()).hexdigest()
 
 
 def load(
@@ -74,7 +88,7 @@ def load(
     """
     candidates = candidate_files(named, environ, cwd, user_folder)
     if len(candidates) == 1:
-        return _loaded([(candidates[0], _read(candidates[0], environ))], None)
+        return combined([(candidates[0], _read(candidates[0], environ))], None)
     files = []
     untrusted = None
     user, project = candidates
@@ -86,7 +100,7 @@ def load(
             files.append((project, parse(_decoded(content, project), project, environ)))
         else:
             untrusted = Untrusted(project, changed=trust_of(project, content) is False)
-    return _loaded(files, untrusted)
+    return combined(files, untrusted)
 
 
 def candidate_files(named: Path | None, environ: Mapping[str, str], cwd: Path, user_folder: Path) -> list[Path]:
@@ -104,12 +118,12 @@ def candidate_files(named: Path | None, environ: Mapping[str, str], cwd: Path, u
     return [user_folder / FILE_NAME, cwd / FILE_NAME]
 
 
-def _loaded(files: list[tuple[Path, Settings]], untrusted: Untrusted | None) -> Loaded:
+def combined(parts: Sequence[tuple[Path, Settings]], untrusted: Untrusted | None) -> Loaded:
+    """The settings of several files, later ones over earlier ones. Raises ConfigError for names that collide."""
     settings = Settings()
-    for path, each in files:
+    for path, each in parts:
         settings = _merged(settings, each, path)
-    policies = tuple((path, each.policy) for path, each in files if "policy" in each.model_fields_set)
-    return Loaded(settings, tuple(path for path, _ in files), untrusted, policies)
+    return Loaded(settings, tuple(path for path, _ in parts), untrusted, tuple(parts))
 
 
 def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
@@ -135,11 +149,8 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
 
 def validate(text: str, path: Path) -> None:
     """Raises ConfigError for whatever is wrong in a file's text, but for variables that aren't set."""
-    names = {found[1] for found in _REFERENCE.finditer(text)}
-    try:
-        parse(text, path, dict.fromkeys(names, "http://variable"))  # as a URL, or the start of one
-    except ConfigError:
-        parse(text, path, dict.fromkeys(names, "1"))  # as a part of one, or a number
+    text = re.sub(rf"""(\burl["']?\s*=\s*["']){_REFERENCE.pattern}""", r"\1http://variable", text)
+    parse(text, path, {found[1]: "1" for found in _REFERENCE.finditer(text)})  # fits a text, a number, a port
 
 
 def started_by(content: bytes, path: Path) -> dict[str, str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from platformdirs import user_config_path, user_state_path
 
+from mcp_hub.errors import ConfigError
+
 STATE_VARIABLE = "MCP_HUB_STATE_DIR"
 
 
@@ -18,11 +20,20 @@ class Folders:
 
     @property
     def logs(self) -> Path:
-        """The hub's log, and one for what each server writes on stderr."""
+        """The hub's own log."""
         return self.state / "logs"
+
+    @property
+    def server_logs(self) -> Path:
+        """A log for each server, with what it writes on stderr."""
+        return self.logs / "servers"
 
 
 def folders(environ: Mapping[str, str]) -> Folders:
-    """The user's folders; $MCP_HUB_STATE_DIR moves the state."""
+    """The user's folders; $MCP_HUB_STATE_DIR moves the state. Raises ConfigError for a home that is nobody's."""
     state = environ.get(STATE_VARIABLE)
-    return Folders(user_config_path("mcp_hub"), Path(state).expanduser() if state else user_state_path("mcp_hub"))
+    try:
+        moved = Path(state).expanduser() if state else user_state_path("mcp_hub")
+    except RuntimeError:
+        raise ConfigError("there is no such user.", file=state, key=STATE_VARIABLE) from None
+    return Folders(user_config_path("mcp_hub"), moved)

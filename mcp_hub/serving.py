@@ -14,13 +14,13 @@ import anyio.to_thread
 import httpx2
 
 from mcp_hub.app import Configuration, Hub, instructions, open_hub
-from mcp_hub.config import Loaded
+from mcp_hub.config import Loaded, combined
 from mcp_hub.errors import HubError
 from mcp_hub.hub.attached import NAME, Attached, connection
 from mcp_hub.hub.children import Children
 from mcp_hub.hub.downstream import Downstreams
 from mcp_hub.hub.server import build_server, serve_stdio
-from mcp_hub.reload import Stamps, stamps, watch
+from mcp_hub.reload import Stamps, watch
 from mcp_hub.settings import HttpSettings, ServerSettings
 from mcp_hub.store.running import RunningHub, RunningHubs
 
@@ -33,14 +33,16 @@ REACHED_WITHIN = 1.0
 """Seconds for a running hub on this machine to accept a connection."""
 
 
-async def serve_on_stdio(configuration: Configuration, loaded: Loaded) -> None:
-    """Serve stdin and stdout until stdin ends. The hub begins its own work after the first answer."""
+async def serve_on_stdio(configuration: Configuration, loaded: Loaded, seen: Stamps) -> None:
+    """Serve stdin and stdout until stdin ends. The hub begins its own work after the first answer.
+
+    `seen` are the files' stamps from before they were loaded, here and below.
+    """
     async with open_hub(loaded, configuration.where) as hub, anyio.create_task_group() as tasks:
         answered = anyio.Event()
         server = build_server(hub.meta_tools, instructions(loaded), answered.set)
 
         async def begin() -> None:
-            seen = await anyio.to_thread.run_sync(stamps, configuration.files)
             await answered.wait()
             await hub.begin()
             await follow(hub, configuration, seen)
@@ -51,7 +53,12 @@ async def serve_on_stdio(configuration: Configuration, loaded: Loaded) -> None:
 
 
 async def serve_over_http(
-    configuration: Configuration, loaded: Loaded, host: str, port: int, on_listening: Callable[[str, bool], None]
+    configuration: Configuration,
+    loaded: Loaded,
+    seen: Stamps,
+    host: str,
+    port: int,
+    on_listening: Callable[[str, bool], None],
 ) -> None:
     """Serve streamable HTTP until cancelled; `on_listening` is told the URL, and whether a token is needed.
 
@@ -63,7 +70,6 @@ async def serve_over_http(
         return with_token(hub.loaded.settings.hub.http if hub else loaded.settings.hub.http, configuration.environ)
 
     hub: Hub | None = None
-    seen = await anyio.to_thread.run_sync(stamps, configuration.files)
     token_needed = http.check_tokens(host, settings())
     secret = secrets.token_urlsafe(32)
     running = RunningHubs(configuration.where.state)
@@ -75,16 +81,28 @@ async def serve_over_http(
             async def announce() -> None:
                 assert hub is not None
                 server.instructions = instructions(hub.loaded)
-                record = RunningHub(os.getpid(), url, secret, hub.loaded.fingerprint())
-                await anyio.to_thread.run_sync(running.write, record)
+                print_ = hub.loaded.fingerprint(configuration.environ)
+                try:
+                    await anyio.to_thread.run_sync(running.write, RunningHub(os.getpid(), url, secret, print_))
+                except OSError as error:
+                    logger.warning("no other hub can attach, because nothing can be written to the state: %s", error)
+
+            def needed() -> bool:
+                """A token that is configured later counts; taking the last one out doesn't open the hub again."""
+                nonlocal token_needed
+                token_needed = token_needed or bool(settings().tokens)
+                return token_needed
+
+            def check(changed: Loaded) -> None:
+                http.check_tokens(host, with_token(changed.settings.hub.http, configuration.environ))
 
             tasks.start_soon(hub.begin)
-            tasks.start_soon(follow, hub, configuration, seen, announce)
+            tasks.start_soon(follow, hub, configuration, seen, check, announce)
             await announce()
             try:
                 on_listening(url, token_needed)
                 clients = http.Clients(lambda: settings().tokens, secret)
-                await http.serve_http(server, listener, clients, settings(), token_needed=token_needed)
+                await http.serve_http(server, listener, clients, settings(), needed)
             finally:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(running.remove, os.getpid())
@@ -96,14 +114,15 @@ def with_token(http: HttpSettings, environ: Mapping[str, str]) -> HttpSettings:
     return http.model_copy(update={"tokens": {**http.tokens, "default": token}}) if token else http
 
 
-async def serve_attached(configuration: Configuration, loaded: Loaded) -> None:
+async def serve_attached(configuration: Configuration, loaded: Loaded, seen: Stamps) -> None:
     """Serve stdio by asking a running HTTP hub of the same configuration; without one, serve by itself."""
     running = RunningHubs(configuration.where.state)
     me = secrets.token_hex(8)
 
     def look() -> ServerSettings | None:
-        found = running.find(configuration.load().fingerprint())
-        return connection(found, me) if found else None
+        now = configuration.load()
+        found = running.find(now.fingerprint(configuration.environ))
+        return connection(found, me, now.settings.hub.limits.wall_seconds) if found else None
 
     async def find() -> ServerSettings | None:
         try:
@@ -115,7 +134,7 @@ async def serve_attached(configuration: Configuration, loaded: Loaded) -> None:
     target = await find()
     if target is None or not await _reached(target):
         logger.warning("no hub of this configuration is served over HTTP, so this one serves by itself")
-        await serve_on_stdio(configuration, loaded)
+        await serve_on_stdio(configuration, loaded, seen)
         return
     logger.info("attached to the hub at %s", target.url)
 
@@ -124,7 +143,7 @@ async def serve_attached(configuration: Configuration, loaded: Loaded) -> None:
 
     downstreams = Downstreams(
         {NAME: target},
-        children=Children(configuration.where.logs, configuration.environ),
+        children=Children(configuration.where.server_logs, configuration.environ),
         on_listed=on_listed,
         max_message_bytes=loaded.settings.hub.max_message_mib * 1024 * 1024,
     )
@@ -134,26 +153,35 @@ async def serve_attached(configuration: Configuration, loaded: Loaded) -> None:
 
 
 async def follow(
-    hub: Hub, configuration: Configuration, seen: Stamps, on_change: Callable[[], Awaitable[None]] | None = None
+    hub: Hub,
+    configuration: Configuration,
+    seen: Stamps,
+    check: Callable[[Loaded], None] = lambda _: None,
+    on_change: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Take over each change of the configuration's files since `seen`, then call `on_change`.
 
-    What can't be used is told to agents and left.
+    What can't be used, `check` raising ConfigError included, is told to agents and left.
     """
 
     async def changed() -> None:
         try:
             loaded = await anyio.to_thread.run_sync(configuration.load)
+            untrusted = loaded.untrusted
+            if untrusted is not None and untrusted.path in hub.loaded.files:
+                # The project's file as it was when it was trusted; a change of the user's own counts all the same.
+                before = [part for part in hub.loaded.parts if part[0] == untrusted.path]
+                loaded = combined([*loaded.parts, *before], None)
+            check(loaded)
         except (HubError, OSError) as error:
             text = error.text if isinstance(error, HubError) else str(error)
             hub.problem = f"A changed servers.toml isn't used, and the hub goes on with what it had: {text}"
             logger.warning("%s", hub.problem)
             return
-        if loaded.untrusted is not None and loaded.untrusted.path in hub.loaded.files:
-            hub.problem = f"The hub goes on with what it had: {loaded.untrusted.text}"
+        kept = untrusted is not None and untrusted.path in loaded.files
+        hub.problem = f"The hub goes on with what it had: {untrusted.text}" if kept and untrusted else None
+        if hub.problem:
             logger.warning("%s", hub.problem)
-            return
-        hub.problem = None
         if loaded != hub.loaded:
             await hub.take_over(loaded)
             if on_change is not None:

@@ -146,8 +146,11 @@ class ServerSettings(_Table):
         return self
 
     def same_connection(self, other: Self) -> bool:
-        """Whether a running server is what `other` asks for too: only what the agent reads of it may differ."""
-        told = {"description", "tools", "enabled"}
+        """Whether a running server is what `other` asks for too.
+
+        What the agent reads of it may differ, and idle_stop.
+        """
+        told = {"description", "tools", "enabled", "idle_stop"}
         return self.model_dump(exclude=told) == other.model_dump(exclude=told)
 
     def fingerprint(self) -> str:

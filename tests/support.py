@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,14 @@ def command_of(pid: int) -> str:
 def descendants_of(pid: int) -> list[int]:
     """Every process that a process has started, and theirs."""
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        select.select([], [], [], 0.02)
 
 
 async def said(journal: Path, line: str) -> None:

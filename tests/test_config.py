@@ -835,7 +835,13 @@ def test_each_files_policy_is_kept_by_itself(files: Files) -> None:
 
 def test_two_hubs_of_the_same_settings_have_the_same_fingerprint(files: Files) -> None:
     files.users('[servers.a]\nurl = "http://h"\nheaders = { T = "${TOKEN:-one}" }')
-    before = files.load().fingerprint()
-    assert files.load().fingerprint() == before
+    before = files.load().fingerprint({})
+    assert files.load().fingerprint({}) == before
     files.project('[policy]\ndeny = ["a.b"]')
-    assert files.load().fingerprint() != before
+    assert files.load().fingerprint({}) != before
+
+
+def test_hubs_that_hand_other_variables_on_have_other_fingerprints(files: Files) -> None:
+    files.users('[servers.a]\ncommand = ["x"]\nenv_pass = ["CRM_TOKEN"]')
+    prints = {files.load().fingerprint({"CRM_TOKEN": token, "OTHER": token}) for token in ("one", "two", "one")}
+    assert len(prints) == 2

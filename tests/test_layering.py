@@ -45,8 +45,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mcp_hub.edit", "mcp_hub.importing"),
     ("mcp_hub.clients",),
     ("mcp_hub.config", "mcp_hub.reload"),
-    ("mcp_hub.settings",),
-    ("mcp_hub.sandbox.limits", "mcp_hub.errors", "mcp_hub.names", "mcp_hub.sockets", "mcp_hub.folders"),
+    ("mcp_hub.settings", "mcp_hub.folders"),
+    ("mcp_hub.sandbox.limits", "mcp_hub.errors", "mcp_hub.names", "mcp_hub.sockets"),
     ("mcp_hub", "mcp_hub.hub", "mcp_hub.sandbox", "mcp_hub.store"),
 )
 """Top to bottom: a module imports only from the layers below its own."""

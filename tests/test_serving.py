@@ -44,7 +44,7 @@ async def test_a_change_that_makes_no_difference_changes_nothing(
         async def on_change() -> None:
             changes.append(str(hub.loaded.settings.hub.idle_stop))
 
-        tasks.start_soon(follow, hub, configuration, stamps(configuration.files), on_change)
+        tasks.start_soon(follow, hub, configuration, stamps(configuration.files), lambda _: None, on_change)
         file.write_text("[hub]\n# a comment\n")
         await anyio.wait_all_tasks_blocked()
         file.write_text("[hub]\nidle_stop = 7\n")

@@ -69,7 +69,7 @@ def test_a_rule_that_is_no_text_is_refused() -> None:
         ({"tools": {"deny": ["a"]}}, True),
         ({"timeout": 5}, False),
         ({"env": {"A": "1"}}, False),
-        ({"idle_stop": 5}, False),
+        ({"idle_stop": 5}, True),
         ({"command": ["y"]}, False),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import click
@@ -65,7 +66,7 @@ def add(
     """
     from mcp_hub.edit import add_server
 
-    is_url = len(what) == 1 and what[0].startswith(("http://", "https://"))
+    is_url = len(what) == 1 and bool(re.match(r"[a-z][a-z0-9+.-]*://", what[0], re.IGNORECASE))
     table = {
         "url" if is_url else "command": what[0] if is_url else list(what),
         "env": dict(_split(pair, "=", "--env") for pair in pairs),

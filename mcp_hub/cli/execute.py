@@ -98,6 +98,10 @@ def call(tool: str, pairs: tuple[str, ...], whole: str | None, config_file: Path
         async with app.open_hub(loaded, where) as hub:
             with waiting(f"calling {tool}"):
                 await hub.begin(connect=False)
+                if (settings := loaded.settings.servers.get(server)) and not settings.enabled:
+                    raise ConfigError(
+                        f"The server {server!r} is switched off; `mcp_hub enable {server}` switches it on."
+                    )
                 found = await hub.meta_tools.find_tool(server, name)
                 arguments = {**given, **{key: typed(found, key, text) for key, text in texts.items()}}
                 value = await hub.calls.call(found.server, found.name, [], arguments)

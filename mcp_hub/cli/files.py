@@ -1,6 +1,7 @@
 """Which servers.toml a command reads and writes, and how: whole or not at all, and still trusted if it was."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,17 +17,19 @@ if TYPE_CHECKING:
 scope_option = click.option(
     "--scope",
     type=click.Choice(["user", "project"]),
-    help="The user's servers.toml, or ./servers.toml. Default: ./servers.toml if there is one, else the user's.",
+    help="The user's servers.toml, or ./servers.toml. Default: ./servers.toml if it is trusted, else the user's.",
 )
 
 
 def target(config_file: Path | None, scope: str | None) -> Path:
-    """The file to write to."""
+    """The file to write to: what somebody else may have put into the working directory isn't, unless it is trusted."""
     files = candidates(config_file)
     if len(files) == 1:
         return files[0]
     user, project = files
-    return project if scope == "project" or (scope is None and project.exists()) else user
+    if scope is None and project.exists() and trust_store().trusts(project, project.read_bytes()):
+        return project
+    return project if scope == "project" else user
 
 
 def holding(name: str, config_file: Path | None) -> Path:
@@ -55,41 +58,49 @@ def candidates(config_file: Path | None) -> list[Path]:
 
 def read(path: Path) -> str:
     """A file's text. Raises ConfigError."""
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError("isn't UTF-8; save the file as UTF-8.", file=str(path)) from None
-    except OSError as error:
-        raise ConfigError(f"can't be read: {os.strerror(error.errno or 0)}.", file=str(path)) from None
+    return _decoded(_bytes(path), path)
 
 
 def change(path: Path, edit: Callable[[str], str], *, create: bool = False) -> None:
     """Change a file's text; what would not be a valid servers.toml isn't written. A trusted file stays trusted."""
     from mcp_hub.config import validate
 
-    there = path.exists()
-    text = read(path) if there or not create else ""
-    changed = edit(text)
+    there = path.exists() or not create
+    content = _bytes(path) if there else b""
+    changed = edit(_decoded(content, path))
     validate(changed, path)
-    trusted = not there or bool(trust_store().trusts(path, path.read_bytes()))
-    write(path, changed, trusted=trusted)
+    write(path, changed, trusted=not there or bool(trust_store().trusts(path, content)))
 
 
 def write(path: Path, text: str, *, trusted: bool) -> None:
     """Replace a file's content in one step; one that is new can be read by its user only, for it may hold secrets."""
-    path = path.resolve()  # a link stays a link
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    real = path.resolve()  # a link stays a link
+    real.parent.mkdir(parents=True, exist_ok=True)
+    mode = real.stat().st_mode & 0o777 if real.exists() else 0o600
+    descriptor, fresh = tempfile.mkstemp(prefix=".servers-", suffix=".toml", dir=real.parent)
     try:
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(text.encode())
-        fresh.chmod(mode)
-        fresh.replace(path)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+        Path(fresh).chmod(mode)
+        Path(fresh).replace(real)
     finally:
-        fresh.unlink(missing_ok=True)
+        Path(fresh).unlink(missing_ok=True)
     if trusted:
         trust_store().trust(path, text.encode())
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"can't be read: {os.strerror(error.errno or 0)}.", file=str(path)) from None
+
+
+def _decoded(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError("isn't UTF-8; save the file as UTF-8.", file=str(path)) from None
 
 
 def trust_store() -> "TrustStore":

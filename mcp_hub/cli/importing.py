@@ -50,14 +50,20 @@ def import_servers(
     from mcp_hub.importing import read_source
 
     home, cwd = Path.home(), Path.cwd()
-    path = target(config_file, scope)
+    path = target(config_file, scope or "user")
     taken = {
         name for file in candidates(config_file) if file.exists() for name in edit.server_names(read(file), path=file)
     }
     chosen: list[tuple[Imported, Source]] = []
     left: list[tuple[Skipped, Source]] = []
     for source in _sources(files, client, home, cwd):
-        found, skipped = read_source(_text(source.path), source, cwd=cwd, home=home)
+        try:
+            found, skipped = read_source(_text(source.path), source, cwd=cwd, home=home)
+        except ConfigError as error:
+            if files:
+                raise
+            click.secho(f"mcp_hub: {error.text}", fg="yellow", err=True)  # the other clients' files count all the same
+            continue
         left += [(each, source) for each in skipped]
         for each in found:
             reason = _reason_to_leave(each, taken, chosen, only)
@@ -93,7 +99,7 @@ def _sources(files: Iterable[Path], client: str | None, home: Path, cwd: Path) -
         ]
     named = []
     for file in files:
-        whole = cwd / file.expanduser()
+        whole = cwd / _at_home(file)
         same = next((each for each in known if each.path == whole), None)
         alike = next((each for each in known if each.path.parts[-2:] == whole.parts[-2:]), None)
         kind = client or (same or alike or known[0]).client
@@ -101,6 +107,13 @@ def _sources(files: Iterable[Path], client: str | None, home: Path, cwd: Path) -
             kind = "codex"
         named.append(Source(kind, whole, same.scope if same else "project"))
     return named
+
+
+def _at_home(file: Path) -> Path:
+    try:
+        return file.expanduser()
+    except RuntimeError:
+        raise ConfigError("there is no such user.", file=str(file)) from None
 
 
 def _text(path: Path) -> str:
@@ -154,6 +167,8 @@ def _record(
 def _tell(
     chosen: "list[tuple[Imported, Source]]", left: "list[tuple[Skipped, Source]]", path: Path, *, dry_run: bool
 ) -> None:
+    from mcp_hub.config import visible
+
     if not chosen and not left:
         click.echo("No other client has a server that could be taken over.")
         return
@@ -161,7 +176,7 @@ def _tell(
         click.echo(f"{source.label}, {source.path}:")
         for each in (each for each, its in chosen if its == source):
             click.secho(f"  {each.name}", fg="green", nl=False)
-            click.echo(f"  {each.table.get('url') or ' '.join(each.table['command'])}")
+            click.echo(f"  {visible(each.table.get('url') or ' '.join(each.table['command']))}")
             for note in each.notes:
                 click.echo(f"    {note}")
         for out in (each for each, its in left if its == source):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -148,7 +148,7 @@ def logs(server: str | None, lines: int, follow: bool, **_: Path | None) -> None
     Example:  mcp_hub logs github -f
     """
     where = folders(os.environ)
-    path = where.logs / f"{server or 'hub'}.log"
+    path = where.server_logs / f"{server}.log" if server else where.logs / "hub.log"
     if not path.exists():
         known = complete_servers(click.get_current_context(), logs.params[0], "")
         if server is not None and server not in known:
@@ -156,21 +156,30 @@ def logs(server: str | None, lines: int, follow: bool, **_: Path | None) -> None
         click.echo(f"mcp_hub: nothing was written to {path} yet.", err=True)
         sys.exit(OK if not follow else FAILED)
     with path.open(encoding="utf-8", errors="replace") as file:
-        shown = file.readlines()[-lines:] if lines else []
-        click.echo("".join(shown), nl=False)
-        if follow:
-            try:
-                _follow(file)
-            except KeyboardInterrupt:
-                sys.exit(INTERRUPTED)
+        read = file.readlines()
+        at = file.tell()
+    click.echo("".join(read[-lines:] if lines else []), nl=False)
+    if follow:
+        try:
+            _follow(path, at)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
 
 
-def _follow(file: TextIO) -> None:
+def _follow(path: Path, at: int) -> NoReturn:
+    """Print what is added to a log from `at` on, and to the one that takes its place when it has grown large."""
     while True:
-        if line := file.readline():
-            click.echo(line, nl=False)
-        else:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            file.seek(at)
+            while line := file.readline():
+                click.echo(line, nl=False)
+            at = file.tell()
+            number = os.fstat(file.fileno()).st_ino
+        time.sleep(FOLLOW_EVERY)
+        while not path.exists():  # between the two files
             time.sleep(FOLLOW_EVERY)
+        if path.stat().st_ino != number:
+            at = 0
 
 
 @click.group()

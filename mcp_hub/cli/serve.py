@@ -16,7 +16,13 @@ from mcp_hub.folders import folders
 @click.option(
     "--attach", is_flag=True, help="Use a running `serve --http` hub of the same configuration, if there is one."
 )
-@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="WARNING")
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    default="WARNING",
+    show_default=True,
+    help="What is told on stderr; the log file has INFO too.",
+)
 @says_what_is_wrong
 def serve(config_file: Path | None, address: str | None, attach: bool, log_level: str) -> None:
     """Serve MCP: on stdin and stdout for a client that starts this command, or over HTTP.
@@ -30,11 +36,13 @@ def serve(config_file: Path | None, address: str | None, attach: bool, log_level
               claude mcp add mcp_hub -- mcp_hub serve --attach
     """
     from mcp_hub import app
+    from mcp_hub.reload import stamps
 
     if address and attach:
         raise click.UsageError("--http and --attach exclude each other: one serves HTTP, the other uses it.")
     where = folders(os.environ)
     configuration = app.Configuration(config_file, where, os.environ, Path.cwd())
+    seen = stamps(configuration.files)
     loaded = configuration.load()
     app.log_to(where, log_level)
     if loaded.untrusted:
@@ -47,11 +55,11 @@ def serve(config_file: Path | None, address: str | None, attach: bool, log_level
             from mcp_hub.hub.http import parse_address
 
             host, port = parse_address(address)
-            await serving.serve_over_http(configuration, loaded, host, port, _say_where)
+            await serving.serve_over_http(configuration, loaded, seen, host, port, _say_where)
         elif attach:
-            await serving.serve_attached(configuration, loaded)
+            await serving.serve_attached(configuration, loaded, seen)
         else:
-            await serving.serve_on_stdio(configuration, loaded)
+            await serving.serve_on_stdio(configuration, loaded, seen)
         return OK
 
     run_to_end(serve_until_done)

@@ -58,7 +58,7 @@ def run_to_end(main: Callable[[], Awaitable[int]]) -> int:
     """Run a command's coroutine; SIGINT and SIGTERM end it in order, so that no child is left behind."""
 
     status = OK
-    failure: HubError | None = None
+    failure: Exception | None = None
 
     async def until_signalled() -> None:
         nonlocal status, failure
@@ -66,7 +66,7 @@ def run_to_end(main: Callable[[], Awaitable[int]]) -> int:
             tasks.start_soon(listen, tasks.cancel_scope)
             try:
                 status = await main()
-            except* HubError as group:
+            except* (HubError, OSError) as group:
                 failure = _first(group)
             tasks.cancel_scope.cancel()
 
@@ -83,11 +83,10 @@ def run_to_end(main: Callable[[], Awaitable[int]]) -> int:
     return status
 
 
-def _first(group: ExceptionGroup[HubError]) -> HubError:
+def _first(group: ExceptionGroup[Exception]) -> Exception:
     error: Exception = group
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    assert isinstance(error, HubError)
     return error
 
 

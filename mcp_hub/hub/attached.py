@@ -23,9 +23,8 @@ NAME = "the HTTP hub"
 RECONNECT_WITHIN = 5.0
 """Seconds for a session with the other hub; on one machine it takes milliseconds."""
 
-ANSWER_WITHIN = 3600.0
-"""Seconds for one answer: that hub bounds its programs itself, and a silent connection breaks off long before."""
-
+QUEUE = 60.0
+"""Seconds beyond a program's own limit that it may wait for its turn and for servers that start."""
 
 Find = Callable[[], Awaitable[ServerSettings | None]]
 """Looks for a running hub of the same configuration: how to connect to it."""
@@ -63,10 +62,11 @@ class Attached:
         if await self._downstreams[NAME].ready(RECONNECT_WITHIN):
             return True
         found = await self._find()
-        if found is None or found == self._settings:
+        if found is None:
             return False
-        self._settings = found
-        self._downstreams.configure({NAME: found})
+        if found != self._settings:
+            self._settings = found
+            self._downstreams.configure({NAME: found})
         return await self._downstreams[NAME].ready(RECONNECT_WITHIN)
 
     def _gone(self) -> str:
@@ -76,7 +76,7 @@ class Attached:
         )
 
 
-def connection(hub: RunningHub, client: str) -> ServerSettings:
-    """How to reach a running hub, as `client`: a name of this process's own."""
+def connection(hub: RunningHub, client: str, wall_seconds: float) -> ServerSettings:
+    """How to reach a running hub, as `client`, a name of this process's own; its programs take `wall_seconds`."""
     headers = {"Authorization": f"Bearer {hub.secret}.{client}"}
-    return ServerSettings(url=hub.url, headers=headers, timeout=ANSWER_WITHIN)
+    return ServerSettings(url=hub.url, headers=headers, timeout=wall_seconds + QUEUE)

@@ -47,16 +47,28 @@ class Calls:
         Raises CallerError for names and arguments, DeniedError for the policy, DownstreamError for the server,
         ToolError for the tool.
         """
+        key, record = self._callable(server, tool)
+        arguments = bind(record, args, kwargs)
+        await self._validate(record, arguments)
+
+        def check() -> None:
+            """What was decided on a kept list, or before a reload, is decided again as the call is sent."""
+            now = self._callable(server, tool)
+            if (now[0], now[1].wire_name) != (key, record.wire_name):
+                raise CallerError(f"{server}.{tool} has become another tool meanwhile; look its signature up again.")
+
+        result = await self._downstreams.call(key, record.wire_name, arguments, on_progress, check)
+        if result.is_error:
+            raise ToolError(record.server, record.name, results.error_text(result))
+        return results.to_value(result)
+
+    def _callable(self, server: str, tool: str) -> tuple[str, Tool]:
+        """The server's own name, and the tool, as the catalog has them now. Raises CallerError, DeniedError."""
         found = self._catalog().server(server)
         record = found.tool(tool)
         if not record.decision.allowed:
             raise DeniedError(record.server, record.name, record.decision.reason)
-        arguments = bind(record, args, kwargs)
-        await self._validate(record, arguments)
-        result = await self._downstreams.call(found.key, record.wire_name, arguments, on_progress)
-        if result.is_error:
-            raise ToolError(record.server, record.name, results.error_text(result))
-        return results.to_value(result)
+        return found.key, record
 
     async def _validate(self, tool: Tool, arguments: dict[str, Any]) -> None:
         at = (tool.server, tool.name)

@@ -232,7 +232,7 @@ def build_server(
             input_schema=schema if isinstance(schema, Mapping) else {},
             output_schema=output if isinstance(output, Mapping) else None,
             annotations=annotations,
-            decision=policy.decide((key, name), (wire, names[wire]), annotations),
+            decision=policy.decide((key, name), (wire, names[wire], identifier(wire)), annotations),
         )
     return Server(name, key, description, tools)
 

@@ -43,6 +43,9 @@ BACKOFF_MOST = 60.0
 ENDING = STDIN_GRACE + TERMINATE_GRACE + KILL_GRACE
 """Seconds beyond its timeout until a server that hangs is known to have failed: its process is ended first."""
 
+IDLE_LOOK = 30.0
+"""Seconds within which a changed idle_stop counts."""
+
 STABLE_AFTER = 30.0
 """Seconds a session must have held for the next failure to count as the first again."""
 
@@ -172,21 +175,28 @@ class Downstream:
     def _is_open(self) -> bool:
         return self._session is not None and not self._session.lost.is_set()
 
-    async def call(self, tool: str, arguments: dict[str, Any], on_progress: Progress | None) -> CallToolResult:
+    async def call(
+        self, tool: str, arguments: dict[str, Any], on_progress: Progress | None, check: Callable[[], None] | None
+    ) -> CallToolResult:
         """Call a tool by its wire name; waiting for the session and for the answer each take at most the timeout.
 
-        A call that may have reached the server is never sent a second time. Raises DownstreamError.
+        `check` is called when the session is there, just before the call is sent: what it raises keeps it from being
+        sent. A call that may have reached the server is never sent a second time. Raises DownstreamError.
         """
         self._calls += 1
+        sent = False
         try:
             session = self._session
             if session is None or session.lost.is_set():
                 session = await self._next_session()
+            if check is not None:
+                check()
+            sent = True
             return await session.call(tool, arguments, on_progress)
         except DownstreamError:
             if self._dismissed is not None:
-                problem = f"{self._dismissed} before it answered {tool}; it may or may not have done it."
-                raise DownstreamError(self.name, problem) from None
+                when = "it answered {}; it may or may not have done it" if sent else "{} was called"
+                raise DownstreamError(self.name, f"{self._dismissed} before {when.format(tool)}.") from None
             raise
         finally:
             self._calls -= 1
@@ -272,16 +282,16 @@ class Downstream:
 
     async def _lost(self, session: Session) -> bool:
         """Wait until the session is lost (True), or for its idle_stop without a call (False)."""
-        idle_stop = self.settings.idle_stop
         while not session.lost.is_set():
-            left = float("inf")
+            idle_stop = self.settings.idle_stop
+            left = IDLE_LOOK
             if idle_stop:
                 left = idle_stop if self._calls else self._last_used + idle_stop - anyio.current_time()
             if left <= 0:
                 self._session = None  # in the same turn as the look at the calls: none gets in between
                 self._wanted = anyio.Event()
                 return False
-            with anyio.move_on_after(left):
+            with anyio.move_on_after(min(left, IDLE_LOOK)):
                 await session.lost.wait()
         return True
 
@@ -369,6 +379,7 @@ class Downstreams:
         self._children = children
         self._tasks: anyio.abc.TaskGroup | None = None
         self._all_wanted = False
+        self._dismissed: dict[str, Downstream] = {}
         self._new = partial(
             Downstream,
             children=children,
@@ -410,6 +421,7 @@ class Downstreams:
         changes = Changes([], [name for name in before if name not in servers], [])
         for name in changes.removed:
             before[name].dismiss("was taken out of servers.toml")
+            self._dismissed[name] = before[name]
         for name, settings in servers.items():
             old = before.get(name)
             if old is not None and old.settings.same_connection(settings):
@@ -419,7 +431,7 @@ class Downstreams:
             (changes.added if old is None else changes.changed).append(name)
             if old is not None:
                 old.dismiss("was changed in servers.toml")
-            self._servers[name] = self._new(name, settings, successor_of=old)
+            self._servers[name] = self._new(name, settings, successor_of=old or self._dismissed.pop(name, None))
             self._tasks.start_soon(self._servers[name].run)
             if self._all_wanted:
                 self._servers[name].want()
@@ -439,9 +451,14 @@ class Downstreams:
                     tasks.start_soon(self._servers[name].settle, timeout)
 
     async def call(
-        self, server: str, tool: str, arguments: dict[str, Any], on_progress: Progress | None
+        self,
+        server: str,
+        tool: str,
+        arguments: dict[str, Any],
+        on_progress: Progress | None,
+        check: Callable[[], None] | None = None,
     ) -> CallToolResult:
-        """Call a tool of a server, both by their own names. Raises DownstreamError."""
+        """Call a tool of a server, both by their own names; `check` as in Downstream.call. Raises DownstreamError."""
         if server not in self._servers:
             raise DownstreamError(server, f"was taken out of servers.toml before {tool} was called.")
-        return await self._servers[server].call(tool, arguments, on_progress)
+        return await self._servers[server].call(tool, arguments, on_progress, check)

@@ -25,6 +25,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_hub.errors import ConfigError
 from mcp_hub.settings import HttpSettings
@@ -123,8 +124,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that can't be one, such as a..b
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number and number > 0 else str(error)
         raise ConfigError(f"can't listen on {host}:{port}: {reason}. Choose another address with --http.") from None
 
 
@@ -135,20 +137,24 @@ def url_of(listener: socket.socket) -> str:
 
 
 async def serve_http(
-    server: Server[Any], listener: socket.socket, clients: Clients, http: HttpSettings, *, token_needed: bool
+    server: Server[Any],
+    listener: socket.socket,
+    clients: Clients,
+    http: HttpSettings,
+    token_needed: Callable[[], bool],
 ) -> None:
-    """Serve until cancelled, and END_WITHIN seconds more for requests under way."""
+    """Serve until cancelled, and END_WITHIN seconds more for requests under way.
+
+    `token_needed` answers whether a request needs a token as it arrives.
+    """
     manager = StreamableHTTPSessionManager(
         server,
         security_settings=_security(listener, http),
         max_request_body_size=REQUEST_BYTES,
         max_sessions=SESSIONS,
     )
-    endpoint: Any = StreamableHTTPASGIApp(manager)
-    if token_needed:
-        endpoint = RequireAuthMiddleware(endpoint, [])
     app = Starlette(
-        routes=[Route(PATH, endpoint)],
+        routes=[Route(PATH, _Endpoint(StreamableHTTPASGIApp(manager), token_needed))],
         middleware=[Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(clients))],
         lifespan=lambda _: manager.run(),
     )
@@ -168,6 +174,18 @@ async def serve_http(
         with anyio.CancelScope(shield=True):  # it ends by `should_exit`, so that nothing is left half open
             await http_server.serve([listener])
         tasks.cancel_scope.cancel()
+
+
+class _Endpoint:
+    """The MCP endpoint, behind the check for a token while one is needed."""
+
+    def __init__(self, app: ASGIApp, token_needed: Callable[[], bool]) -> None:
+        self._open = app
+        self._guarded = RequireAuthMiddleware(app, [])
+        self._token_needed = token_needed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._guarded if self._token_needed() else self._open)(scope, receive, send)
 
 
 class _HttpServer(uvicorn.Server):

@@ -59,9 +59,11 @@ class RunningHubs:
 
 def _read(path: Path) -> RunningHub | None:
     try:
-        return RunningHub(**json.loads(path.read_text()))
+        hub = RunningHub(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
         return None
+    kinds = [type(value) for value in asdict(hub).values()]
+    return hub if kinds == [int, str, str, str] else None
 
 
 def _alive(pid: int) -> bool:
@@ -69,7 +71,7 @@ def _alive(pid: int) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

@@ -20,13 +20,13 @@ class TrustStore:
 
     def trusts(self, path: Path, content: bytes) -> bool | None:
         """True: trusted as it is; False: trusted once, changed since; None: never trusted."""
-        recorded = self._read().get(str(path.resolve()))
+        recorded = self._read().get(_place(path))
         return None if recorded is None else recorded == _digest(content)
 
     def trust(self, path: Path, content: bytes) -> None:
         """Record `content` as what `path` may hold. Raises OSError when the file can't be written."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        recorded = {**self._read(), str(path.resolve()): _digest(content)}
+        recorded = {**self._read(), _place(path): _digest(content)}
         fresh = self.path.with_suffix(f".{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_text(json.dumps(recorded, indent=1, sort_keys=True))
@@ -38,6 +38,11 @@ class TrustStore:
         except (FileNotFoundError, ValueError):
             return {}  # a damaged file trusts nothing
         return recorded if isinstance(recorded, dict) else {}
+
+
+def _place(path: Path) -> str:
+    """Where a file is found. A link isn't followed: what relative paths in it mean depends on where it lies."""
+    return str(path.parent.resolve() / path.name)
 
 
 def _digest(content: bytes) -> str:

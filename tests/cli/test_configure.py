@@ -294,10 +294,10 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
     ) -> None:
         write(users, COMMENTED)
 
-        def full(self: Path, content: bytes) -> int:
-            raise OSError(28, "No space left on device", str(self))
+        def full(self: Path, target: Path) -> Path:
+            raise OSError(28, "No space left on device", str(target))
 
-        monkeypatch.setattr(Path, "write_bytes", full)
+        monkeypatch.setattr(Path, "replace", full)
         done = mcp_hub("add", "two", "--", "two", cwd=empty)
         assert (done.returncode, "No space left on device" in done.stderr) == (2, True)
         assert users.read_text() == COMMENTED
@@ -307,9 +307,10 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
 class TestWhichFile:
     """Where `add` writes, and whether it counts afterwards."""
 
-    def test_the_projects_file_if_there_is_one(self, users: Path, empty: Path) -> None:
+    def test_the_projects_file_if_it_is_trusted(self, users: Path, empty: Path) -> None:
         write(users, COMMENTED)
         project = write(empty / "servers.toml", "")
+        mcp_hub("trust", cwd=empty)
         assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
         assert list(servers(project)) == ["two"]
         assert users.read_text() == COMMENTED
@@ -333,9 +334,15 @@ class TestWhichFile:
         assert "two" in servers(file)
         assert trusted(file, store) is True
 
-    def test_an_untrusted_file_is_written_and_stays_untrusted(self, store: TrustStore, empty: Path) -> None:
+    def test_what_lies_in_the_working_directory_untrusted_gets_no_secrets(self, users: Path, empty: Path) -> None:
+        project = write(empty / "servers.toml", "")
+        assert mcp_hub("add", "two", "-e", "TOKEN=s3cr3t", "--", "two", cwd=empty).returncode == 0
+        assert project.read_text() == ""
+        assert "s3cr3t" in users.read_text()
+
+    def test_an_untrusted_file_that_is_asked_for_stays_untrusted(self, store: TrustStore, empty: Path) -> None:
         file = write(empty / "servers.toml", COMMENTED)
-        assert mcp_hub("add", "two", "--", "two", cwd=empty).returncode == 0
+        assert mcp_hub("add", "two", "--scope", "project", "--", "two", cwd=empty).returncode == 0
         assert "two" in servers(file)
         assert trusted(file, store) is None
 

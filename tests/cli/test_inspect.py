@@ -147,8 +147,8 @@ stock.search_products (readOnly) is denied: the rule 'stock.search_*' in deny of
 class TestLogs:
     @pytest.fixture
     def log(self, state: Path) -> Path:
-        (state / "logs").mkdir(parents=True)
-        path = state / "logs" / "one.log"
+        (state / "logs" / "servers").mkdir(parents=True)
+        path = state / "logs" / "servers" / "one.log"
         path.write_text("".join(f"line {number}\n" for number in range(100)))
         return path
 
@@ -158,7 +158,7 @@ class TestLogs:
         assert mcp_hub("logs", "one", "-n", "0", cwd=empty).stdout == ""
 
     def test_without_a_server_it_is_the_hubs_own(self, log: Path, empty: Path) -> None:
-        log.with_name("hub.log").write_text("the hub\n")
+        (log.parent.parent / "hub.log").write_text("the hub\n")
         assert mcp_hub("logs", cwd=empty).stdout == "the hub\n"
 
     @pytest.mark.usefixtures("state")

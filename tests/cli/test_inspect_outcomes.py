@@ -251,13 +251,13 @@ class TestLogs:
         assert (done.returncode, done.stdout, done.stderr) == (1, "", nothing)
 
     def test_a_server_that_was_removed_still_has_its_log(self, empty: Path, state: Path) -> None:
-        (state / "logs").mkdir(parents=True)
-        (state / "logs" / "gone.log").write_text("the last words")
+        (state / "logs" / "servers").mkdir(parents=True)
+        (state / "logs" / "servers" / "gone.log").write_text("the last words")
         assert mcp_hub("logs", "gone", cwd=empty).stdout == "the last words"
 
     def test_bytes_that_are_no_text_are_shown_as_such(self, empty: Path, state: Path) -> None:
-        (state / "logs").mkdir(parents=True)
-        (state / "logs" / "odd.log").write_bytes(b"caf\xe9\nend\n")
+        (state / "logs" / "servers").mkdir(parents=True)
+        (state / "logs" / "servers" / "odd.log").write_bytes(b"caf\xe9\nend\n")
         assert mcp_hub("logs", "odd", cwd=empty).stdout == "caf\N{REPLACEMENT CHARACTER}\nend\n"
 
     @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from mcp_hub.store.running import RunningHub
 
 pytestmark = pytest.mark.anyio
 
-HERE = connection(RunningHub(1, "http://127.0.0.1:8400/mcp", "secret", "print"), "me")
-ELSEWHERE = connection(RunningHub(2, "http://127.0.0.1:8401/mcp", "secret", "print"), "me")
+HERE = connection(RunningHub(1, "http://127.0.0.1:8400/mcp", "secret", "print"), "me", 60)
+ELSEWHERE = connection(RunningHub(2, "http://127.0.0.1:8401/mcp", "secret", "print"), "me", 60)
 
 
 class Session:
@@ -70,6 +70,20 @@ async def test_an_answer_is_the_other_hubs_with_its_progress() -> None:
 async def test_a_name_that_is_no_meta_tool_isn_t_asked_for() -> None:
     with pytest.raises(CallerError, match="There is no tool 'runCode'"):
         await attached(Session()).answer("runCode", {})
+
+
+async def test_of_two_calls_that_find_the_successor_at_once_both_are_answered() -> None:
+    session = Session(ready=False)
+    made = attached(session, ELSEWHERE)
+    await made.answer("listToolFiles", {})
+    session.is_ready = False
+
+    async def soon_ready(_timeout: float) -> bool:
+        ready, session.is_ready = session.is_ready, True
+        return ready
+
+    session.ready = soon_ready  # type: ignore[method-assign]
+    assert (await made.answer("listToolFiles", {})).parts[0] == "listToolFiles {}"
 
 
 @pytest.mark.parametrize("found", [None, HERE])

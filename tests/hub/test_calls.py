@@ -1,8 +1,9 @@
 """One call's way: names looked up, arguments bound and checked, the server called, the answer converted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
 
-from mcp_hub.errors import CallerError, DownstreamError, ToolError
+from mcp_hub.errors import CallerError, DeniedError, DownstreamError, ToolError
 from mcp_hub.hub.calls import PROBLEMS, Calls, bind
 from mcp_hub.hub.catalog import UNRESTRICTED, LiveCatalog, Tool, build_server
 from mcp_hub.hub.downstream import Downstreams
+from mcp_hub.hub.policy import Policy
 from mcp_hub.hub.session import Progress
-from mcp_hub.settings import ServerSettings
+from mcp_hub.settings import PolicySettings, ServerSettings
 
 TEXT = {"type": "string"}
 ISSUES = {
@@ -42,11 +44,19 @@ class Recorder:
     def __init__(self) -> None:
         self.called: list[tuple[str, str, dict[str, Any]]] = []
         self.progress: list[Progress | None] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         self.answer: types.CallToolResult | DownstreamError = types.CallToolResult(content=[])
 
     async def call(
-        self, server: str, tool: str, arguments: dict[str, Any], on_progress: Progress | None
+        self,
+        server: str,
+        tool: str,
+        arguments: dict[str, Any],
+        on_progress: Progress | None,
+        check: Callable[[], None],
     ) -> types.CallToolResult:
+        self.meanwhile()
+        check()
         self.called.append((server, tool, arguments))
         self.progress.append(on_progress)
         if isinstance(self.answer, DownstreamError):
@@ -99,6 +109,37 @@ def takes(**properties: Any) -> dict[str, Any]:
 
 
 # The way of a call
+
+
+@pytest.mark.anyio
+async def test_what_the_policy_denies_by_the_time_of_sending_is_not_sent() -> None:
+    hub = Hub()
+    rules = PolicySettings(mode="read-only")
+    hub.live.configure(hub.live.settings, Policy([(Path("/servers.toml"), rules)]))
+    tool = {"name": "list-issues", "inputSchema": ISSUES}
+    hub.live.put("my-hub", [{**tool, "annotations": {"readOnlyHint": True}}])
+
+    def another_list_arrives() -> None:
+        hub.live.put("my-hub", [{**tool, "annotations": {"readOnlyHint": False}}])
+
+    hub.downstreams.meanwhile = another_list_arrives
+    with pytest.raises(DeniedError, match=r"my_hub\.list_issues was not called, because the policy denies it"):
+        await hub.call(repo="a")
+    assert hub.downstreams.called == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("names", [[], ["list_issues", "list-issues"]])
+async def test_a_tool_that_has_gone_or_become_another_by_the_time_of_sending_is_not_called(names: list[str]) -> None:
+    hub = Hub()
+
+    def another_list_arrives() -> None:
+        hub.live.put("my-hub", [{"name": name, "inputSchema": ISSUES} for name in names])
+
+    hub.downstreams.meanwhile = another_list_arrives
+    with pytest.raises(CallerError):
+        await hub.call(repo="a")
+    assert hub.downstreams.called == []
 
 
 @pytest.mark.anyio

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from mcp_hub.hub.catalog import build_server
 from mcp_hub.hub.policy import Decision, Policy, told_annotations
 from mcp_hub.settings import PolicySettings, Rule
 
@@ -49,6 +50,13 @@ def test_a_rule_may_use_the_names_that_programs_use(rule: str) -> None:
     names = ("my-server", "my_server"), ("get-item", "get_item_2")
     assert not policy(deny=[rule]).decide(*names, {}).allowed
     assert policy(deny=["my_server.get_item"]).decide(*names, {}).allowed
+
+
+def test_a_rule_by_the_programs_name_denies_also_when_a_sibling_takes_that_name() -> None:
+    rules = policy(deny=["s.get_item"])
+    for listed in (["get-item"], ["get-item", "get_item"]):
+        tools = build_server("s", "", [{"name": name} for name in listed], policy=rules).tools
+        assert not [tool.wire_name for tool in tools.values() if tool.decision.allowed]
 
 
 def test_a_rule_with_an_annotation_fits_what_has_it() -> None:

@@ -1,6 +1,7 @@
 """`serve --attach`: several windows, one set of servers; and what happens when the HTTP hub goes."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -30,7 +31,7 @@ async def attached(config: Path, state: Path, mode: str = "auto") -> AsyncIterat
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "mcp_hub", "serve", "--attach", "--config", str(config)],
-        env={"MCP_HUB_STATE_DIR": str(state)},
+        env={**os.environ, "MCP_HUB_STATE_DIR": str(state)},
         cwd=config.parent,
     )
     async with Client(parameters, mode=mode) as client:

@@ -1,6 +1,7 @@
 """A changed servers.toml is taken over by a running hub: servers come, go and start again, the others go on."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import anyio
 import pytest
 from mcp import Client
 
+from mcp_hub.store.trust import TrustStore
 from tests.conftest import Connect
-from tests.support import PATIENCE, LineHub, said, text_of
+from tests.support import FIXTURES, PATIENCE, LineHub, said, text_of, until
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +23,7 @@ async def listing(client: Client) -> str:
     return text_of(await client.call_tool("listToolFiles", {}))
 
 
-async def until(client: Client, holds: Callable[[str], bool]) -> str:
+async def until_listed(client: Client, holds: Callable[[str], bool]) -> str:
     """Wait until the list of files is as it should be."""
     with anyio.fail_after(PATIENCE):
         while not holds(text := await listing(client)):
@@ -42,7 +44,7 @@ async def test_servers_come_and_go_and_the_others_are_left_alone(
         before = await run(client, "result = kept.pid()")
         assert "old.pyi" in await listing(client)
         servers_toml(BARE % ("new", 3) + kept)
-        text = await until(client, lambda text: "new.pyi   3 tools" in text)
+        text = await until_listed(client, lambda text: "new.pyi   3 tools" in text)
         assert [line.split()[0] for line in text.splitlines()] == ["servers/new.pyi", "servers/kept.pyi"]
         assert await run(client, "result = kept.pid()") == before
         assert await run(client, 'result = new.tool_002(text="a")["ok"]') == "true"
@@ -55,7 +57,7 @@ async def test_a_server_whose_command_changed_is_another_one(
     async with connect(servers_toml(BARE % ("one", 2))) as client:
         assert "one.pyi  2 tools" in await listing(client)
         servers_toml(BARE % ("one", 4))
-        await until(client, lambda text: "one.pyi  4 tools" in text)
+        await until_listed(client, lambda text: "one.pyi  4 tools" in text)
         assert await run(client, 'result = one.tool_003(text="a")["ok"]') == "true"
 
 
@@ -66,7 +68,7 @@ async def test_what_an_agent_reads_of_a_server_changes_without_a_new_start(
     async with connect(servers_toml(echo)) as client:
         before = await run(client, "result = echo.pid()")
         servers_toml(f'{echo}description = "Says it again"\ntools.deny = ["fail"]\n[policy]\ndeny = ["echo.big"]\n')
-        await until(client, lambda text: "Says it again" in text)
+        await until_listed(client, lambda text: "Says it again" in text)
         assert await run(client, "result = echo.pid()") == before
         assert "echo has no tool 'fail'" in await run(client, "echo.fail(message='x')")
         assert "the policy denies it: the rule 'echo.big'" in await run(client, "echo.big(bytes=1)")
@@ -98,7 +100,7 @@ result = first == kept.pid()
             tasks.start_soon(program)
             await said(journal, "started now")
             servers_toml(kept + BARE % ("new", 1))
-            await until(client, lambda text: "old" not in text and "1 tool" in text)
+            await until_listed(client, lambda text: "old" not in text and "1 tool" in text)
             assert not answers
     assert answers == ["true"]
 
@@ -129,22 +131,20 @@ async def test_a_file_that_cannot_be_used_is_told_and_the_hub_goes_on_with_what_
     async with connect(servers_toml(BARE % ("one", 2))) as client:
         assert "one.pyi  2 tools" in await listing(client)
         path = servers_toml("[servers.one]\ncomand = 3\n")
-        text = await until(client, lambda text: "isn't used" in text)
+        text = await until_listed(client, lambda text: "isn't used" in text)
         assert text.splitlines()[-1] == (
             "A changed servers.toml isn't used, and the hub goes on with what it had: "
             f"{path}:2: [servers.one.comand] unknown key 'comand'. Did you mean 'command'?"
         )
         assert await run(client, 'result = one.tool_000(text="a")["ok"]') == "true"
         servers_toml(BARE % ("two", 2))
-        text = await until(client, lambda text: "two.pyi" in text)
+        text = await until_listed(client, lambda text: "two.pyi" in text)
         assert "isn't used" not in text
 
 
 def test_a_trusted_file_that_changed_counts_once_it_is_trusted_again(
     state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
 ) -> None:
-    from mcp_hub.store.trust import TrustStore
-
     path = servers_toml(BARE % ("one", 2))
     trust = TrustStore(state)
     trust.trust(path, path.read_bytes())
@@ -161,3 +161,40 @@ def test_a_trusted_file_that_changed_counts_once_it_is_trusted_again(
         pass
     assert "trust" not in text
     assert hub.close() == 0
+
+
+def test_a_change_of_the_users_own_counts_while_the_projects_file_waits_to_be_trusted(
+    state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
+) -> None:
+    users = tmp_path / "config" / "mcp_hub" / "servers.toml"
+    users.parent.mkdir(parents=True)
+    users.write_text("")
+    path = servers_toml(BARE % ("one", 2))
+    TrustStore(state).trust(path, path.read_bytes())
+    hub = LineHub(None, state, tmp_path)
+    hub.initialize()
+    assert "def tool_000" in hub.call("readToolFile", fileName="one")
+    servers_toml(BARE % ("two", 3))
+    until(lambda: "The hub goes on with what it had" in hub.call("listToolFiles"))
+    users.write_text('[policy]\ndeny = ["one.*"]\n')
+    until(lambda: "DENIED by policy" in hub.call("readToolFile", fileName="one"))
+    assert "The hub goes on with what it had" in hub.call("listToolFiles")
+    assert hub.close() == 0
+
+
+async def test_a_server_that_is_taken_out_and_put_back_starts_when_it_has_ended(
+    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    server = f"{sys.executable} -I -S {FIXTURES}/bare_server.py --tools 1"
+    slow = f"""[servers.slow]
+command = ["sh", "-c", "echo start >> {journal}; {server}; sleep 1.5; echo end >> {journal}"]
+"""
+    async with connect(servers_toml(slow)) as client:
+        assert await run(client, 'result = slow.tool_000(text="a")["ok"]') == "true"
+        servers_toml("")
+        await until_listed(client, lambda text: "slow" not in text)
+        servers_toml(slow)
+        await until_listed(client, lambda text: "slow" in text)
+        assert await run(client, 'result = slow.tool_000(text="a")["ok"]') == "true"
+        assert journal.read_text().split() == ["start", "end", "start"]

@@ -11,6 +11,7 @@ from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
 from mcp_hub import app
 from mcp_hub.config import Loaded, parse
 from mcp_hub.folders import Folders
+from mcp_hub.reload import stamps
 from mcp_hub.serving import serve_over_http
 from tests.support import PATIENCE, http_client, text_of
 
@@ -66,6 +67,7 @@ async def test_a_hub_serves_over_http_and_takes_over_a_change_without_blocking(
     servers_toml: Callable[[str], Path], tmp_path: Path, watched: BlockBuster, era: str
 ) -> None:
     configuration = app.Configuration(servers_toml(SERVERS), Folders(tmp_path, tmp_path / "state"), {}, tmp_path)
+    seen = await anyio.to_thread.run_sync(stamps, configuration.files)
     loaded = await anyio.to_thread.run_sync(configuration.load)
     urls: list[str] = []
     listening = anyio.Event()
@@ -75,7 +77,7 @@ async def test_a_hub_serves_over_http_and_takes_over_a_change_without_blocking(
         listening.set()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(serve_over_http, configuration, loaded, "127.0.0.1", 0, on_listening)
+        tasks.start_soon(serve_over_http, configuration, loaded, seen, "127.0.0.1", 0, on_listening)
         await listening.wait()
         async with http_client(urls[0], era) as client:
             code = {"code": "result = bare.tool_000(text='a')['ok']"}

@@ -32,7 +32,7 @@ command = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "2"]
 
 def plain(text: str) -> str:
     """A told text without what differs from run to run."""
-    text = re.sub(r"/\S*/logs/", "LOGS/", text)
+    text = re.sub(r"/\S*/logs/servers/", "LOGS/", text)
     return re.sub(r"\d+\.\d+ s\b", "N s", text)
 
 

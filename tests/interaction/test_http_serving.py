@@ -12,7 +12,7 @@ import pytest
 from mcp import Client, MCPError
 
 from mcp_hub.hub.http import REQUEST_BYTES
-from tests.support import PATIENCE, HttpHub, descendants_of, http_client, said, text_of, wait_until_gone
+from tests.support import PATIENCE, HttpHub, descendants_of, http_client, said, text_of, until, wait_until_gone
 
 pytestmark = pytest.mark.anyio
 
@@ -233,6 +233,30 @@ async def test_a_token_that_is_taken_out_of_the_configuration_is_refused_from_th
             await until_refused()
     async with http_client(hub.url, "auto", BOB) as client:
         assert len((await client.list_tools()).tools) == 4
+
+
+def test_a_token_that_is_configured_later_protects_the_hub_from_then_on(
+    start: Start, servers_toml: Callable[[str], Path]
+) -> None:
+    hub = start("")
+    assert post(hub, INITIALIZE).status_code == 200
+    servers_toml('[hub.http.tokens]\nada = "short"\n')
+    until(lambda: "the token is too short to be a secret" in hub.log())
+    assert post(hub, INITIALIZE).status_code == 200
+    servers_toml(f'[hub.http.tokens]\nada = "{ADA}"\n')
+    until(lambda: post(hub, INITIALIZE).status_code == 401)
+    assert post(hub, INITIALIZE, authorization=f"Bearer {ADA}").status_code == 200
+    servers_toml("")
+    until(lambda: post(hub, INITIALIZE, authorization=f"Bearer {ADA}").status_code == 401)
+
+
+def test_a_hub_that_can_keep_nothing_serves_over_http_too(tmp_path: Path, servers_toml: Callable[[str], Path]) -> None:
+    (tmp_path / "file").write_text("")
+    hub = HttpHub(servers_toml(""), tmp_path / "file" / "state", tmp_path)
+    assert post(hub, INITIALIZE).status_code == 200
+    assert "no other hub can attach" in hub.log()
+    assert "Traceback" not in hub.log()
+    assert hub.close() == 0
 
 
 async def test_sigterm_ends_the_hub_its_servers_and_a_running_program(start: Start, tmp_path: Path) -> None:

@@ -76,14 +76,20 @@ def test_a_file_is_the_same_by_whatever_way_it_is_reached(
         assert store.trusts(way, b"content") is True
 
 
-def test_a_link_that_points_elsewhere_later_isnt_trusted(store: TrustStore, tmp_path: Path) -> None:
-    (tmp_path / "good.toml").write_bytes(b"content")
-    link = tmp_path / "servers.toml"
-    link.symlink_to(tmp_path / "good.toml")
-    store.trust(link, b"content")
-    link.unlink()
-    link.symlink_to(tmp_path / "bad.toml")
+def test_a_link_to_a_trusted_file_is_not_trusted_where_it_lies(store: TrustStore, tmp_path: Path) -> None:
+    """Relative paths in it would mean what lies beside the link."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "evil").mkdir()
+    trusted, link = tmp_path / "mine" / "servers.toml", tmp_path / "evil" / "servers.toml"
+    trusted.write_bytes(b"content")
+    link.symlink_to(trusted)
+    store.trust(trusted, b"content")
     assert store.trusts(link, b"content") is None
+    store.trust(link, b"content")
+    assert store.trusts(link, b"content") is True
+    link.unlink()
+    link.symlink_to(tmp_path / "mine" / "other.toml")
+    assert store.trusts(link, b"other content") is False
 
 
 @pytest.mark.parametrize(
