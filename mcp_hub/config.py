@@ -55,7 +55,7 @@ class Loaded:
         return tuple((path, part.policy) for path, part in self.parts if "policy" in part.model_fields_set)
 
     def fingerprint(self, environ: Mapping[str, str]) -> str:
-        """What is configured, as a hash, with every value that a server is handed from the environment.
+        """What is configured, as a hash, with every value of the environment that it names.
 
         Two hubs of the same files and variables have the same.
         """
@@ -64,7 +64,7 @@ class Loaded:
         passed = [
             f"{key}={environ.get(key)}"
             for server in self.settings.servers.values()
-            if server.command is not None
+            if "env_pass" in server.model_fields_set  # those for proxies and certificates differ harmlessly
             for key in server.env_pass
         ]
         return hashlib.sha256("\0".join([told, *policies, *map(str, self.files), *passed]).encode()).hexdigest()

@@ -843,5 +843,7 @@ def test_two_hubs_of_the_same_settings_have_the_same_fingerprint(files: Files) -
 
 def test_hubs_that_hand_other_variables_on_have_other_fingerprints(files: Files) -> None:
     files.users('[servers.a]\ncommand = ["x"]\nenv_pass = ["CRM_TOKEN"]')
-    prints = {files.load().fingerprint({"CRM_TOKEN": token, "OTHER": token}) for token in ("one", "two", "one")}
+    prints = {
+        files.load().fingerprint({"CRM_TOKEN": token, "HTTP_PROXY": proxy}) for token, proxy in ("ab", "aa", "bb")
+    }
     assert len(prints) == 2

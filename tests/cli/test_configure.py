@@ -278,7 +278,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
         assert str(empty / "file") in done.stderr
 
     @pytest.mark.usefixtures("state")
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    @pytest.mark.skipif(os.geteuid() == 0, reason="issue 2: root may write anywhere")
     def test_a_folder_that_cannot_be_written_is_told_and_the_file_is_whole(self, empty: Path) -> None:
         file = write(empty / "servers.toml", COMMENTED)
         empty.chmod(0o500)
