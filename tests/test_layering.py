@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("mcp_hub.sandbox.worker", "mcp_hub.store.database"),
     ("mcp_hub.hub.search", "mcp_hub.hub.stubs", "mcp_hub.hub.results", "mcp_hub.sandbox.preflight"),
+    ("mcp_hub.sandbox.habits",),
     ("mcp_hub.hub.catalog", "mcp_hub.sandbox.protocol"),
     ("mcp_hub.hub.policy",),
     ("mcp_hub.edit", "mcp_hub.importing"),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mcp_hub.errors import nearest
+from mcp_hub.sandbox import habits
 
 DYNAMIC = frozenset({"getattr", "hasattr", "dir"})
 """Builtins by which a program may reach a tool that it doesn't spell out."""
@@ -28,6 +29,8 @@ class Reading:
     whole: set[str] = field(default_factory=set)
     """Namespaces that are used otherwise than by one of their attributes, or whose name is also a variable's."""
     dynamic: bool = False
+    habits: list[tuple[int, str]] = field(default_factory=list)
+    """What is Python and not Starlark: line, and what to write instead."""
     calls_main: bool = False
     """Whether the top level calls `main` by itself, as programs in Python do."""
 
@@ -47,7 +50,9 @@ def read(code: str, namespaces: Sequence[str]) -> Reading | None:
     reading.calls_main = any(_calls_main(statement) for statement in tree.body)
     nodes = list(ast.walk(tree))
     names = set(namespaces)
-    own = names - {name for node in nodes for name in _bound_by(node)}
+    bound = {name for node in nodes for name in _bound_by(node)}
+    own = names - bound
+    reading.habits = habits.found(tree, frozenset(names | bound))
     attributes: set[int] = set()
     for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in own:
@@ -62,11 +67,11 @@ def read(code: str, namespaces: Sequence[str]) -> Reading | None:
 
 
 def problems(reading: Reading, namespaces: Mapping[str, Sequence[str]], unavailable: Mapping[str, str]) -> list[str]:
-    """What is wrong with the tools that a program uses, a line each, in the order of the program.
+    """What is wrong with a program and the tools that it uses, a line each, in the order of the program.
 
     `unavailable` are namespaces that exist but can't be used now, with the reason.
     """
-    found: list[tuple[int, str]] = []
+    found = [(line, f"line {line}: {text}.") for line, text in reading.habits]
     for namespace, attributes in reading.uses.items():
         if namespace in unavailable:
             line = min(attributes.values())

@@ -146,7 +146,7 @@ class Program:
     def _evaluate(self) -> Any:
         reading = preflight.read(self._code, [*self._namespaces, *self._unavailable])
         if reading is not None and (found := preflight.problems(reading, self._namespaces, self._unavailable)):
-            raise _Failed("name", "\n".join(found))
+            raise _Failed("syntax" if reading.habits else "name", "\n".join(found))
         try:
             program = starlark.parse("program", self._code, _dialect())
         except starlark.StarlarkError as error:
