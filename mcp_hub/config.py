@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mcp_hub.errors import ConfigError, nearest
+from mcp_hub.folders import at_home
 from mcp_hub.settings import PolicySettings, ServerSettings, Settings
 
 FILE_NAME = "servers.toml"
@@ -111,10 +112,7 @@ def candidate_files(named: Path | None, environ: Mapping[str, str], cwd: Path, u
     if named is None and environ.get(CONFIG_VARIABLE):
         named = Path(environ[CONFIG_VARIABLE])
     if named is not None:
-        try:
-            return [cwd / named.expanduser()]  # clients that set the variable have no shell to do it
-        except RuntimeError:
-            raise ConfigError("there is no such user.", file=str(named)) from None
+        return [cwd / at_home(named)]  # clients that set the variable have no shell to do it
     return [user_folder / FILE_NAME, cwd / FILE_NAME]
 
 

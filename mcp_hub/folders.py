@@ -29,11 +29,16 @@ class Folders:
         return self.logs / "servers"
 
 
+def at_home(path: Path, *, key: str = "") -> Path:
+    """`path` with a leading ~ or ~USER expanded. Raises ConfigError for a home that is nobody's."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigError("there is no such user.", file=str(path), key=key) from None
+
+
 def folders(environ: Mapping[str, str]) -> Folders:
     """The user's folders; $MCP_HUB_STATE_DIR moves the state. Raises ConfigError for a home that is nobody's."""
     state = environ.get(STATE_VARIABLE)
-    try:
-        moved = Path(state).expanduser() if state else user_state_path("mcp_hub")
-    except RuntimeError:
-        raise ConfigError("there is no such user.", file=state, key=STATE_VARIABLE) from None
+    moved = at_home(Path(state), key=STATE_VARIABLE) if state else user_state_path("mcp_hub")
     return Folders(user_config_path("mcp_hub"), moved)

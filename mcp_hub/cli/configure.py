@@ -1,13 +1,12 @@
 """Commands that write and read servers.toml: init, add, remove, enable, disable, trust, config."""
 
 import json
-import os
 import re
 from pathlib import Path
 
 import click
 
-from mcp_hub.cli.files import change, holding, scope_option, target, trust_store, write
+from mcp_hub.cli.files import change, holding, read_bytes, scope_option, target, trust_store, write
 from mcp_hub.cli.shared import complete_servers, config_option, says_what_is_wrong
 from mcp_hub.errors import ConfigError
 
@@ -148,10 +147,7 @@ def trust(file: Path) -> None:
     """
     from mcp_hub.config import started_by
 
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"can't be read: {os.strerror(error.errno or 0)}.", file=str(file)) from None
+    content = read_bytes(file)
     servers = started_by(content, file)
     trust_store().trust(file, content)
     click.echo(f"{file.resolve()} is trusted as it is now. It starts or connects to{':' if servers else ' nothing.'}")

@@ -58,7 +58,7 @@ def candidates(config_file: Path | None) -> list[Path]:
 
 def read(path: Path) -> str:
     """A file's text. Raises ConfigError."""
-    return _decoded(_bytes(path), path)
+    return _decoded(read_bytes(path), path)
 
 
 def change(path: Path, edit: Callable[[str], str], *, create: bool = False) -> None:
@@ -66,7 +66,7 @@ def change(path: Path, edit: Callable[[str], str], *, create: bool = False) -> N
     from mcp_hub.config import validate
 
     there = path.exists() or not create
-    content = _bytes(path) if there else b""
+    content = read_bytes(path) if there else b""
     changed = edit(_decoded(content, path))
     validate(changed, path)
     write(path, changed, trusted=not there or bool(trust_store().trusts(path, content)))
@@ -89,7 +89,8 @@ def write(path: Path, text: str, *, trusted: bool) -> None:
         trust_store().trust(path, text.encode())
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """A file's content. Raises ConfigError."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,7 +1,6 @@
 """The command that takes over the servers of other MCP clients: import."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from mcp_hub.cli.files import candidates, change, read, scope_option, target
 from mcp_hub.cli.shared import config_option, json_option, says_what_is_wrong
 from mcp_hub.errors import ConfigError
+from mcp_hub.folders import at_home
 
 if TYPE_CHECKING:
     from mcp_hub.clients import Source
@@ -47,7 +47,7 @@ def import_servers(
               mcp_hub import .mcp.json --scope project
     """
     from mcp_hub import edit
-    from mcp_hub.importing import read_source
+    from mcp_hub.importing import Skipped, read_source
 
     home, cwd = Path.home(), Path.cwd()
     path = target(config_file, scope or "user")
@@ -58,7 +58,7 @@ def import_servers(
     left: list[tuple[Skipped, Source]] = []
     for source in _sources(files, client, home, cwd):
         try:
-            found, skipped = read_source(_text(source.path), source, cwd=cwd, home=home)
+            found, skipped = read_source(read(source.path), source, cwd=cwd, home=home)
         except ConfigError as error:
             if files:
                 raise
@@ -70,7 +70,7 @@ def import_servers(
             if reason is None:
                 chosen.append((each, source))
             else:
-                left.append((_skipped(each.name, reason), source))
+                left.append((Skipped(each.name, reason), source))
 
     def add_all(text: str) -> str:
         for each, _ in chosen:
@@ -99,7 +99,7 @@ def _sources(files: Iterable[Path], client: str | None, home: Path, cwd: Path) -
         ]
     named = []
     for file in files:
-        whole = cwd / _at_home(file)
+        whole = cwd / at_home(file)
         same = next((each for each in known if each.path == whole), None)
         alike = next((each for each in known if each.path.parts[-2:] == whole.parts[-2:]), None)
         kind = client or (same or alike or known[0]).client
@@ -107,22 +107,6 @@ def _sources(files: Iterable[Path], client: str | None, home: Path, cwd: Path) -
             kind = "codex"
         named.append(Source(kind, whole, same.scope if same else "project"))
     return named
-
-
-def _at_home(file: Path) -> Path:
-    try:
-        return file.expanduser()
-    except RuntimeError:
-        raise ConfigError("there is no such user.", file=str(file)) from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError("isn't UTF-8; save the file as UTF-8.", file=str(path)) from None
-    except OSError as error:
-        raise ConfigError(f"can't be read: {os.strerror(error.errno or 0)}.", file=str(path)) from None
 
 
 def _reason_to_leave(
@@ -140,12 +124,6 @@ def _reason_to_leave(
             same = "the same server" if other.table == server.table else "another server of this name"
             return f"{same} was taken from {source.path}"
     return None
-
-
-def _skipped(name: str, reason: str) -> "Skipped":
-    from mcp_hub.importing import Skipped
-
-    return Skipped(name, reason)
 
 
 def _record(

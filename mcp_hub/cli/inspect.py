@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -209,7 +209,7 @@ def policy_test(tool: str, config_file: Path | None, as_json: bool) -> None:
     async def decide() -> int:
         async with app.open_hub(loaded, where) as hub:
             found = await _tools_of(hub, *wanted)
-            rows = [
+            rows: list[dict[str, Any]] = [
                 {
                     "server": each.server,
                     "tool": each.name,
@@ -221,13 +221,13 @@ def policy_test(tool: str, config_file: Path | None, as_json: bool) -> None:
             ]
             if as_json:
                 click.echo(json.dumps(rows, indent=2))
-            for each in [] if as_json else found:
-                verdict = "allowed" if each.decision.allowed else "denied"
-                told = ", ".join(sorted(told_annotations(each.annotations)))
-                click.echo(f"{each.server}.{each.name}{f' ({told})' if told else ''} is ", nl=False)
-                click.secho(verdict, fg="green" if each.decision.allowed else "red", nl=False)
-                click.echo(f": {each.decision.reason}")
-            return OK if all(each.decision.allowed for each in found) else FAILED
+            for row in [] if as_json else rows:
+                told = ", ".join(row["annotations"])
+                verdict, colour = ("allowed", "green") if row["allowed"] else ("denied", "red")
+                click.echo(f"{row['server']}.{row['tool']}{f' ({told})' if told else ''} is ", nl=False)
+                click.secho(verdict, fg=colour, nl=False)
+                click.echo(f": {row['reason']}")
+            return OK if all(row["allowed"] for row in rows) else FAILED
 
     sys.exit(run_to_end(decide))
 

@@ -167,13 +167,13 @@ class Downstream:
         """Connect now if it isn't connected; whether it is, once it has or has failed to, at most `timeout` seconds."""
         self._urge()
         with anyio.move_on_after(timeout):
-            while self._state is not State.FAILED and not self._is_open:
+            while self._state is not State.FAILED and self._open_session is None:
                 await self._changed.wait()
-        return self._is_open
+        return self._open_session is not None
 
     @property
-    def _is_open(self) -> bool:
-        return self._session is not None and not self._session.lost.is_set()
+    def _open_session(self) -> Session | None:
+        return None if self._session is None or self._session.lost.is_set() else self._session
 
     async def call(
         self, tool: str, arguments: dict[str, Any], on_progress: Progress | None, check: Callable[[], None] | None
@@ -186,8 +186,8 @@ class Downstream:
         self._calls += 1
         sent = False
         try:
-            session = self._session
-            if session is None or session.lost.is_set():
+            session = self._open_session
+            if session is None:
                 session = await self._next_session()
             if check is not None:
                 check()
@@ -336,14 +336,14 @@ class Downstream:
         timeout = self.settings.timeout
         deadline = anyio.current_time() + timeout
         with anyio.move_on_after(timeout):
-            while self._session is None or self._session.lost.is_set():
+            while self._open_session is None:
                 if self._error is not None and (self._dismissed or isinstance(self._error, NotStartableError)):
                     raise self._error
                 if self._state is State.FAILED and self._next_try > deadline:
                     break
                 await self._changed.wait()
-        if self._session is not None and not self._session.lost.is_set():
-            return self._session
+        if (session := self._open_session) is not None:
+            return session
         if self._error is None:
             problem = f"isn't connected after {timeout:g} s (servers.{self.name}.timeout)."
             raise DownstreamError(self.name, problem, log=self._log)

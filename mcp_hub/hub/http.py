@@ -132,8 +132,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url_of(listener: socket.socket) -> str:
     """The URL at which clients reach the hub."""
+    host, port = _bound(listener)
+    return f"http://{host}:{port}{PATH}"
+
+
+def _bound(listener: socket.socket) -> tuple[str, int]:
+    """The address listened on; the host as a URL has it."""
     host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
+    return f"[{host}]" if ":" in host else host, port
 
 
 async def serve_http(
@@ -198,8 +204,7 @@ class _HttpServer(uvicorn.Server):
 
 def _security(listener: socket.socket, http: HttpSettings) -> TransportSecuritySettings:
     """Which Host and Origin headers are answered: a web page must not reach the hub through a name of its own."""
-    host, port = listener.getsockname()[:2]
-    bound = f"[{host}]" if ":" in host else host
+    bound, port = _bound(listener)
     names = [*LOOPBACK_NAMES, bound, *http.hosts]
     return TransportSecuritySettings(
         allowed_hosts=[form for name in names for form in (name, f"{name}:*")],

@@ -5,7 +5,7 @@ program's are told at once, so that it is mended in one go.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 STATEMENTS: dict[type[ast.AST], str] = {
     ast.While: "there is no while: loop over a range and break, for _ in range(1000): if done: break",
@@ -44,9 +44,12 @@ FUNCTIONS = {
 }
 
 
-def found(tree: ast.AST, defined: frozenset[str]) -> list[tuple[int, str]]:
-    """Each habit in a program with its line (from 1), in the program's order; `defined` are names that exist."""
-    told = {(line, text) for node in ast.walk(tree) for line, text in _of(node, defined)}
+def found(nodes: Iterable[ast.AST], defined: frozenset[str]) -> list[tuple[int, str]]:
+    """Each habit in a program, given as all its nodes, with its line (from 1), in the program's order.
+
+    `defined` are names that exist.
+    """
+    told = {(line, text) for node in nodes for line, text in _of(node, defined)}
     return sorted(told)
 
 

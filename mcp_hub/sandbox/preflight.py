@@ -52,7 +52,7 @@ def read(code: str, namespaces: Sequence[str]) -> Reading | None:
     names = set(namespaces)
     bound = {name for node in nodes for name in _bound_by(node)}
     own = names - bound
-    reading.habits = habits.found(tree, frozenset(names | bound))
+    reading.habits = habits.found(nodes, frozenset(names | bound))
     attributes: set[int] = set()
     for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in own:

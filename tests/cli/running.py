@@ -2,14 +2,12 @@
 
 import contextlib
 import os
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support import PATIENCE
+from tests.support import PATIENCE, until
 
 MISBEHAVING = """
 [servers.odd]
@@ -57,7 +55,4 @@ def started(*arguments: str, cwd: Path) -> Iterator["subprocess.Popen[str]"]:
 
 def wait_for(path: Path, text: str) -> None:
     """Wait until a file has that text."""
-    deadline = time.monotonic() + PATIENCE
-    while not path.exists() or text not in path.read_text():
-        assert time.monotonic() < deadline, f"{text!r} never came in {path}"
-        select.select([], [], [], 0.02)
+    until(lambda: path.exists() and text in path.read_text())

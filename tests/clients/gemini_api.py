@@ -37,11 +37,7 @@ class GeminiApi(StandIn):
 
     async def _generate(self, request: Request) -> Response:
         body: Body = json.loads(await request.body())
-        if self.is_main(body):
-            answer = self.next_answer(body)
-        else:
-            self.record.side.append((request.url.path, body))
-            answer = Text("A test")
+        answer = self.answer(request.url.path, body)
         message = self._message(answer)
         if "stream" in request.url.path:
             return Response(f"data: {json.dumps(message)}\r\n\r\n", media_type="text/event-stream")

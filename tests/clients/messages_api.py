@@ -41,10 +41,7 @@ class MessagesApi(StandIn):
 
     async def _messages(self, request: Request) -> Response:
         body: Body = json.loads(await request.body())
-        if self.is_main(body):
-            return self._respond(body, self.next_answer(body))
-        self.record.side.append((request.url.path, body))
-        return self._respond(body, Text(_side_text(body)))
+        return self._respond(body, self.answer(request.url.path, body, _side_text))
 
     async def _count_tokens(self, request: Request) -> Response:
         body = await request.body()

@@ -45,11 +45,7 @@ class ResponsesApi(StandIn):
 
     async def _responses(self, request: Request) -> Response:
         body: Body = json.loads(await request.body())
-        if self.is_main(body):
-            answer = self.next_answer(body)
-        else:
-            self.record.side.append((request.url.path, body))
-            answer = Text("A test")
+        answer = self.answer(request.url.path, body)
         return StreamingResponse(_events(len(self.used(body)), answer), media_type="text/event-stream")
 
 

@@ -124,6 +124,13 @@ class StandIn(ABC):
         """Whether a request belongs to the conversation, and isn't one of the client's own."""
         return bool(body.get("tools")) and self._prompt in json.dumps(body)
 
+    def answer(self, path: str, body: Body, aside: Callable[[Body], str] = lambda _: "A test") -> Answer:
+        """The script's answer in the conversation; to what a client asks beside it, `aside`, harmless."""
+        if self.is_main(body):
+            return self.next_answer(body)
+        self.record.side.append((path, body))
+        return Text(aside(body))
+
     def next_answer(self, body: Body) -> Answer:
         """Record a request of the conversation and take the script's next step."""
         self.record.main.append(body)
