@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format lock test-clients bench-latency clean
+.PHONY: demo test check format lock test-clients bench-latency bench-sandbox bench-few-tools bench-discovery soak clean
 
 demo: $(STAMP)  ## see the main job done
 	@$(BIN)/python -m bench.demo
@@ -27,6 +27,18 @@ test-clients: $(STAMP)  ## drive the hub with real clients and servers, installe
 bench-latency: $(STAMP)  ## latency and start-up beside a bare forwarding hop; writes bench/results/latency.json
 	@$(BIN)/python -m bench.latency
 
+bench-sandbox: $(STAMP)  ## what a program costs, and what each protection costs; writes bench/results/sandbox.json
+	@$(BIN)/python -m bench.sandbox
+
+bench-discovery: $(STAMP)  ## tokens, times and recall on 508 real tools and 5,000 synthetic; installs servers into build/
+	@$(BIN)/python -m bench.discovery
+
+bench-few-tools: $(STAMP)  ## five tools, given directly or through the hub, in input tokens; writes bench/results/few_tools.json
+	@$(BIN)/python -m bench.few_tools
+
+soak: $(STAMP)  ## hostile programs from 32 clients for two minutes; writes bench/results/soak.json
+	@$(BIN)/python -m bench.soak
+
 lock: $(STAMP)  ## pin the newest versions that pyproject.toml admits
 	@$(BIN)/pip install -q uv
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --group dev \
@@ -39,6 +51,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q mcp_hub fixtures bench  # also where PYTHONDONTWRITEBYTECODE is set: children start sooner
 	@touch $(STAMP)
 
 clean:  ## remove .venv and every cache

@@ -59,17 +59,17 @@ async def measure(folder: Path, sizes: Sizes, wanted: frozenset[str], say: Say) 
 async def _in_mode(folder: Path, mode: Mode, sizes: Sizes, wanted: frozenset[str], say: Say) -> list[Row]:
     rows: list[Row] = []
     async with _three(folder, mode) as (hub, hop, direct):
-        one = {"hub": _program(hub, ONE_CALL), "hop": _calls(hop, 1), "direct": _calls(direct, 1)}
-        one["empty"] = _program(hub, NO_CALL)
-        forty = {"hub": _program(hub, FORTY_CALLS), "direct": _calls(direct, FORTY)}
+        one = {"hub": program(hub, ONE_CALL), "hop": _calls(hop, 1), "direct": _calls(direct, 1)}
+        one["empty"] = program(hub, NO_CALL)
+        forty = {"hub": program(hub, FORTY_CALLS), "direct": _calls(direct, FORTY)}
         for work in (*one.values(), *forty.values()):
-            await _timed(work, sizes.warm_up, 0)
+            await timed(work, sizes.warm_up, 0)
         if "one-call" in wanted:
             for pace, runs, pause in (("100 ms apart", sizes.paced, PAUSE), ("back to back", sizes.back_to_back, 0)):
-                found = await _side_by_side(one, sizes.rounds, runs, pause, f"one call, {pace}, {mode}", say)
+                found = await side_by_side(one, sizes.rounds, runs, pause, f"one call, {pace}, {mode}", say)
                 rows += _one_call_rows(found, pace, mode)
         if "forty-calls" in wanted:
-            found = await _side_by_side(forty, sizes.rounds, sizes.forty, 0, f"{FORTY} calls, {mode}", say)
+            found = await side_by_side(forty, sizes.rounds, sizes.forty, 0, f"{FORTY} calls, {mode}", say)
             group = f"{FORTY} calls in one program, against {FORTY} calls straight to the server"
             beside = f"{FORTY} direct calls"
             rows.append(
@@ -87,7 +87,7 @@ def _one_call_rows(found: Mapping[str, list[float]], pace: str, mode: Mode) -> l
     ]
 
 
-async def _side_by_side(
+async def side_by_side(
     works: Mapping[str, Work], rounds: int, runs: int, pause: float, what: str, say: Say
 ) -> dict[str, list[float]]:
     """For each work the median in ms of `runs` runs, in each of `rounds` rounds.
@@ -100,11 +100,12 @@ async def _side_by_side(
         say(f"{what}: round {number + 1} of {rounds}")
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            medians[name].append(median(await _timed(works[name], runs, pause)) * 1000)
+            medians[name].append(median(await timed(works[name], runs, pause)) * 1000)
     return medians
 
 
-async def _timed(work: Work, runs: int, pause: float) -> list[float]:
+async def timed(work: Work, runs: int, pause: float) -> list[float]:
+    """The seconds that each of `runs` runs takes, `pause` seconds apart."""
     times = []
     for _ in range(runs):
         if pause:
@@ -115,9 +116,11 @@ async def _timed(work: Work, runs: int, pause: float) -> list[float]:
     return times
 
 
-def _program(hub: Client, code: str) -> Work:
+def program(hub: Client, code: str) -> Work:
+    """Runs a program through the hub."""
+
     async def run() -> None:
-        _succeeded(await hub.call_tool("executeToolCode", {"code": code}))
+        succeeded(await hub.call_tool("executeToolCode", {"code": code}))
 
     return run
 
@@ -125,12 +128,13 @@ def _program(hub: Client, code: str) -> Work:
 def _calls(client: Client, count: int) -> Work:
     async def run() -> None:
         for number in range(count):
-            _succeeded(await client.call_tool("tool_000", {"text": str(number)}))
+            succeeded(await client.call_tool("tool_000", {"text": str(number)}))
 
     return run
 
 
-def _succeeded(result: CallToolResult) -> None:
+def succeeded(result: CallToolResult) -> None:
+    """Raise BenchError for a call that failed."""
     if result.is_error:
         first = result.content[0]
         raise BenchError(f"a call failed: {first.text if isinstance(first, TextContent) else first}")
@@ -144,7 +148,7 @@ async def _three(folder: Path, mode: Mode) -> AsyncIterator[tuple[Client, Client
     commands = (processes.hub_command(config), processes.hop_command(), processes.fixture_command())
     env = processes.environment(folder / "state")
     log = folder / "stderr.log"
-    async with _told(log), AsyncExitStack() as stack:
+    async with told(log), AsyncExitStack() as stack:
         errors = stack.enter_context(log.open("w"))
 
         async def client(program: str, *arguments: str) -> Client:
@@ -156,7 +160,7 @@ async def _three(folder: Path, mode: Mode) -> AsyncIterator[tuple[Client, Client
 
 
 @asynccontextmanager
-async def _told(log: Path) -> AsyncIterator[None]:
+async def told(log: Path) -> AsyncIterator[None]:
     """Turn what the SDK raises when a server fails, in groups or not, into one BenchError."""
     try:
         yield

@@ -7,18 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from bpe_openai import get_encoding
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent, Tool
 from rich.console import Console
 from rich.markup import escape
 from rich.syntax import Syntax
 
+from bench.tokens import TOKENIZER, as_sent, tokens
 from mcp_hub.config import parse
 from mcp_hub.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-TOKENIZER = "o200k_base"
 QUERY = "orders that are late"
 
 PROGRAM = """\
@@ -101,18 +100,18 @@ async def main() -> int:
 def _cost(
     console: Console, direct: list[Tool], results: list[str], definitions: list[Tool], conversation: Conversation
 ) -> None:
-    upfront = _tokens(_as_sent(direct))
-    passed = sum(_tokens(text) for text in results)
-    ours = _tokens(_as_sent(definitions))
-    talk = sum(_tokens(text) for text in (*conversation.read, *conversation.written))
+    upfront = tokens(as_sent(direct))
+    passed = sum(tokens(text) for text in results)
+    ours = tokens(as_sent(definitions))
+    talk = sum(tokens(text) for text in (*conversation.read, *conversation.written))
     rows = (
         (f"directly: {len(direct)} definitions upfront", upfront, "sent again with every turn"),
         (f"directly: the {len(results)} results that this job passes on", passed, "read by the model"),
         (f"with the hub: {len(definitions)} definitions upfront", ours, "whatever the number of servers"),
         ("with the hub: this whole session", talk, "look-ups, program and answer"),
     )
-    for what, tokens, note in rows:
-        console.print(f"{what:<52}{tokens:>7,}   {note}")
+    for what, counted, note in rows:
+        console.print(f"{what:<52}{counted:>7,}   {note}")
     console.print(f"{'in all, each text counted once':<52}{upfront + passed:>7,} -> {ours + talk:,}")
 
 
@@ -150,15 +149,6 @@ def _server(settings: Settings, name: str) -> Client:
     server = settings.servers[name]
     assert server.command is not None
     return Client(StdioServerParameters(command=server.command[0], args=list(server.command[1:]), cwd=server.cwd))
-
-
-def _as_sent(tools: list[Tool]) -> str:
-    """Definitions as a model receives them: name, description, input schema."""
-    return json.dumps([{"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in tools])
-
-
-def _tokens(text: str) -> int:
-    return len(get_encoding(TOKENIZER).encode(text))
 
 
 def _text(result: CallToolResult) -> str:

@@ -96,18 +96,22 @@ def machine() -> dict[str, Any]:
 
 
 def document(
-    rows: Sequence[Row], *, arguments: Sequence[str], sizes: dict[str, Any], loads: tuple[list[float], list[float]]
+    rows: Sequence[Row],
+    *,
+    command: str,
+    arguments: Sequence[str],
+    sizes: dict[str, Any],
+    loads: tuple[list[float], list[float]],
 ) -> dict[str, Any]:
     """What is written to the results file."""
     return {
-        "command": " ".join(["python -m bench.latency", *arguments]),
+        "command": " ".join([f"python -m bench.{command}", *arguments]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "load_average": {"before": loads[0], "after": loads[1]},
         "versions": {name: version(name) for name in ("mcp", "mcp_hub", "starlark-pyo3")},
         "sizes": sizes,
         "rows": [row.as_json() for row in rows],
-        "for_scale": FOR_SCALE,
     }
 
 
@@ -131,15 +135,18 @@ def summary(rows: Sequence[Row]) -> str:
     judged = [row for row in rows if row.met is not None]
     missed = [row for row in judged if not row.met]
     lines = [f"{len(judged) - len(missed)} of {len(judged)} targets met."]
-    lines += [f"  missed: {row.group}: {row.name}" for row in missed]
+    return "\n".join([*lines, *(f"  missed: {row.group}: {row.name}" for row in missed)])
+
+
+def scale() -> str:
+    """The numbers of others, for scale."""
     best, twin = FOR_SCALE["best_in_the_field_ms"], FOR_SCALE["closest_twin_ms"]
     assert isinstance(best, dict)
     assert isinstance(twin, dict)
-    lines.append(
+    return (
         f"For scale, measured on another machine: one call {best['one_call']} ms for the best in the field and "
         f"{twin['one_call']} ms for the closest twin; 40 calls {best['forty_calls']} and {twin['forty_calls']} ms."
     )
-    return "\n".join(lines)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from mcp_hub.errors import ConfigError, nearest
 from mcp_hub.folders import at_home
-from mcp_hub.settings import PolicySettings, ServerSettings, Settings
+from mcp_hub.settings import HubSettings, PolicySettings, ServerSettings, Settings
 
 FILE_NAME = "servers.toml"
 CONFIG_VARIABLE = "MCP_HUB_CONFIG"
@@ -125,7 +125,7 @@ def combined(parts: Sequence[tuple[Path, Settings]], untrusted: Untrusted | None
 
 
 def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
-    """One file's text -> settings, `${VAR}` and `${VAR:-default}` expanded, `cwd` made absolute.
+    """One file's text -> settings, `${VAR}` and `${VAR:-default}` expanded, folders made absolute.
 
     Raises ConfigError naming file, line, key and remedy.
     """
@@ -140,7 +140,8 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
             "servers": {
                 name: _anchored(server, path, tuple(substituted.get(name, ())))
                 for name, server in settings.servers.items()
-            }
+            },
+            "hub": _with_scripts(settings.hub, path),
         }
     )
 
@@ -229,10 +230,19 @@ def _merged(below: Settings, above: Settings, path: Path) -> Settings:
 
 
 def _anchored(server: ServerSettings, path: Path, substituted: tuple[str, ...]) -> ServerSettings:
-    anchored = {} if server.cwd is None else {"cwd": str((path.parent / Path(server.cwd).expanduser()).resolve())}
+    anchored = {} if server.cwd is None else {"cwd": _from(path, server.cwd)}
     placed = server.model_copy(update=anchored)
     placed._substituted = substituted
     return placed
+
+
+def _with_scripts(hub: HubSettings, path: Path) -> HubSettings:
+    return hub if hub.scripts is None else hub.model_copy(update={"scripts": _from(path, hub.scripts)})
+
+
+def _from(path: Path, folder: str) -> str:
+    """A folder that the file at `path` names, relative to its own."""
+    return str((path.parent / Path(folder).expanduser()).resolve())
 
 
 TOKENS = ("hub", "http", "tokens")

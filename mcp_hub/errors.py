@@ -66,16 +66,25 @@ class DownstreamError(HubError):
     """A downstream server, or a tool of one, failed.
 
     `problem` follows the server's name in a sentence and ends with a full stop; `log` is the file with what the
-    server wrote on stderr.
+    server wrote on stderr; `may_have_run` says that a call was sent, and nobody knows whether it was done.
     """
 
-    def __init__(self, server: str, problem: str, *, log: str | None = None, retry_in: float | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        problem: str,
+        *,
+        log: str | None = None,
+        retry_in: float | None = None,
+        may_have_run: bool = False,
+    ) -> None:
         after = f" The next try is in {max(retry_in, 0.1):.1f} s." if retry_in is not None else ""
         where = f" Its log: {log}" if log else ""
         super().__init__(f"Server '{server}' {problem}{after}{where}")
         self.server = server
         self.problem = problem
         self.log = log
+        self.may_have_run = may_have_run
 
     def again_in(self, seconds: float | None) -> "DownstreamError":
         """The same error, telling in how many seconds the hub tries to connect again."""
@@ -90,6 +99,7 @@ class ToolError(DownstreamError):
         self.server = server
         self.problem = f"failed in {tool}: {message}"
         self.log = None
+        self.may_have_run = False
 
 
 class LimitError(HubError):
@@ -111,7 +121,7 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     folded = _folded(name)
     close = get_close_matches(folded, by_folded, n=count, cutoff=0.6)
     if not close and len(folded) >= 3:
-        close = sorted(c for c in by_folded if folded in c or c in folded)[:count]
+        close = sorted(c for c in by_folded if len(c) >= 3 and (folded in c or c in folded))[:count]
     return [by_folded[c] for c in close]
 
 

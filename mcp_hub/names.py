@@ -8,10 +8,13 @@ KEYWORDS = frozenset({"load", *keyword.kwlist})
 """Python's are nearly Starlark's, reserved words included; a program is read by Python's parser too."""
 
 BUILTINS = frozenset(
-    {"abs", "all", "any", "bool", "chr", "dict", "dir", "enumerate", "fail", "filter", "float", "getattr", "hasattr"}
-    | {"hash", "int", "json", "len", "list", "map", "max", "min", "ord", "partial", "print", "range", "repr"}
-    | {"reversed", "sorted", "str", "struct", "sum", "tuple", "type", "zip"}
-)
+    {
+        "abs", "all", "any", "attempt", "bool", "chr", "dict", "dir", "enumerate", "fail", "filter", "float",
+        "getattr", "hasattr", "hash", "int", "json", "len", "list", "map", "max", "min", "ord", "parallel",
+        "partial", "print", "range", "recall", "repr", "reversed", "sorted", "str", "struct", "sum", "tuple",
+        "type", "zip"
+    }
+)  # fmt: skip
 """What programs find defined; a server of such a name would hide it."""
 
 

@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 
-from mcp_hub.app import Configuration, Hub, instructions, open_hub
+from mcp_hub.app import Configuration, Hub, open_hub, servers_only
 from mcp_hub.config import Loaded, combined
 from mcp_hub.errors import HubError
 from mcp_hub.hub.attached import NAME, Attached, connection
@@ -38,9 +38,11 @@ async def serve_on_stdio(configuration: Configuration, loaded: Loaded, seen: Sta
 
     `seen` are the files' stamps from before they were loaded, here and below.
     """
-    async with open_hub(loaded, configuration.where) as hub, anyio.create_task_group() as tasks:
+    where, cwd = configuration.where, configuration.cwd
+    async with open_hub(loaded, where, cwd) as hub, anyio.create_task_group() as tasks:
         answered = anyio.Event()
-        server = build_server(hub.meta_tools, instructions(loaded), answered.set)
+        tasks.start_soon(hub.load)
+        server = build_server(hub.meta_tools, await hub.instructions(), answered.set)
 
         async def begin() -> None:
             await answered.wait()
@@ -76,11 +78,11 @@ async def serve_over_http(
     with contextlib.closing(await anyio.to_thread.run_sync(http.listen, host, port)) as listener:
         url = http.url_of(listener)
         async with open_hub(loaded, configuration.where) as hub, anyio.create_task_group() as tasks:
-            server = build_server(hub.meta_tools, instructions(loaded), lambda: None)
+            server = build_server(hub.meta_tools, "", lambda: None, http.current_client)
 
             async def announce() -> None:
                 assert hub is not None
-                server.instructions = instructions(hub.loaded)
+                server.instructions = await hub.instructions()
                 print_ = hub.loaded.fingerprint(configuration.environ)
                 try:
                     await anyio.to_thread.run_sync(running.write, RunningHub(os.getpid(), url, secret, print_))
@@ -149,7 +151,7 @@ async def serve_attached(configuration: Configuration, loaded: Loaded, seen: Sta
     )
     async with downstreams:
         attached = Attached(downstreams, target, find)
-        await serve_stdio(build_server(attached, instructions(loaded), downstreams.want_all), lambda: None)
+        await serve_stdio(build_server(attached, servers_only(loaded), downstreams.want_all), lambda: None)
 
 
 async def follow(

@@ -59,6 +59,15 @@ def _is_url(text: str) -> bool:
         return False
 
 
+def _is_path(text: str) -> str:
+    try:
+        if "\0" not in str(Path(text).expanduser()):
+            return text
+    except RuntimeError:
+        raise ValueError("there is no such user") from None
+    raise ValueError("must be a path")
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -95,6 +104,11 @@ class ServerSettings(_Table):
         None, ge=0, description="Seconds without a call until it is stopped; 0: never. Default: hub.idle_stop."
     )
     tools: ToolFilter = ToolFilter()
+    redact: tuple[str, ...] = Field(
+        (),
+        description="TOOL.ARGUMENT globs: values of these arguments aren't written to the journal. Without a further "
+        "dot ARGUMENT holds at any depth, with one it is a path, such as create_user.profile.phone.",
+    )
     _substituted: tuple[str, ...] = PrivateAttr(())
 
     @property
@@ -113,14 +127,7 @@ class ServerSettings(_Table):
     @field_validator("cwd")
     @classmethod
     def _reachable(cls, cwd: str | None) -> str | None:
-        try:
-            if cwd is not None and "\0" not in str(Path(cwd).expanduser()):
-                return cwd
-        except RuntimeError:
-            raise ValueError("there is no such user") from None
-        if cwd is not None:
-            raise ValueError("must be a path")
-        return cwd
+        return None if cwd is None else _is_path(cwd)
 
     @field_validator("headers")
     @classmethod
@@ -129,6 +136,15 @@ class ServerSettings(_Table):
             if not re.fullmatch(r"[!-~]+", name) or not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
                 raise ValueError(f"the header {name!r} must be printable ASCII, without blanks or line ends around it")
         return headers
+
+    @field_validator("redact")
+    @classmethod
+    def _tool_and_argument(cls, redact: tuple[str, ...]) -> tuple[str, ...]:
+        for text in redact:
+            tool, _, argument = text.partition(".")
+            if not tool or not argument:
+                raise ValueError(f"{text!r} must be TOOL.ARGUMENT, such as 'create_secret.value' or '*.body'")
+        return redact
 
     @model_validator(mode="after")
     def _command_or_url(self) -> Self:
@@ -148,9 +164,9 @@ class ServerSettings(_Table):
     def same_connection(self, other: Self) -> bool:
         """Whether a running server is what `other` asks for too.
 
-        What the agent reads of it may differ, and idle_stop.
+        What the agent reads of it may differ, and idle_stop, and what is redacted.
         """
-        told = {"description", "tools", "enabled", "idle_stop"}
+        told = {"description", "tools", "enabled", "idle_stop", "redact"}
         return self.model_dump(exclude=told) == other.model_dump(exclude=told)
 
     def fingerprint(self) -> str:
@@ -169,15 +185,43 @@ class HttpSettings(_Table):
     origins: tuple[str, ...] = Field((), description="Origins of web pages that may connect, with scheme and port.")
 
 
+class JournalSettings(_Table):
+    """`[hub.journal]`: what is kept of each run, for `mcp_hub runs` and for resuming."""
+
+    enabled: bool = Field(True, description="false: nothing is kept of runs, so none can be shown or resumed.")
+    keep_days: int = Field(14, ge=1, le=3650, description="Days until a run is forgotten.")
+    max_mib: int = Field(
+        256, ge=1, le=65_536, description="MiB that all runs may take together; the oldest are forgotten first."
+    )
+    result_kib: int = Field(
+        1024, ge=0, le=65_536, description="KiB of a call's result; a larger one isn't kept, so resuming calls again."
+    )
+
+
 class HubSettings(_Table):
     """`[hub]`: what isn't about one server."""
 
     limits: Limits = Limits()
     http: HttpSettings = HttpSettings()
+    journal: JournalSettings = JournalSettings()
+    scripts: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of the shared scripts that programs load, relative to the folder of this file.",
+    )
     max_message_mib: int = Field(16, ge=1, le=256, description="Largest message a server may send, in MiB.")
     idle_stop: float = Field(
         0, ge=0, description="Seconds without a call until a server is stopped; its next call starts it. 0: never."
     )
+    learn_shapes: bool = Field(
+        True,
+        description="Learn from results which keys and types tools without an output schema give back, and show it.",
+    )
+
+    @field_validator("scripts")
+    @classmethod
+    def _reachable(cls, scripts: str | None) -> str | None:
+        return None if scripts is None else _is_path(scripts)
 
 
 Annotation = Literal["readOnly", "destructive", "openWorld", "unannotated"]

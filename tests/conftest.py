@@ -11,7 +11,7 @@ import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.support import FIXTURES, PATIENCE, HttpHub, command_of, http_client
+from tests.support import PATIENCE, HttpHub, command_of, family_of, filled, http_client
 
 TOKEN = "a-token-of-the-tests-0123456789"
 
@@ -45,16 +45,20 @@ def servers_toml(tmp_path: Path) -> Callable[[str], Path]:
 
     def write(text: str) -> Path:
         path = tmp_path / "servers.toml"
-        path.write_text(text.replace("{python}", sys.executable).replace("{fixtures}", str(FIXTURES)))
+        path.write_text(filled(text))
         return path
 
     return write
 
 
-@pytest.fixture(params=["stdio", "http"])
-def transport(request: pytest.FixtureRequest) -> str:
+BOTH_TRANSPORTS = pytest.mark.parametrize("transport", ["stdio", "http"])
+"""For what a transport may change: its test is run over each."""
+
+
+@pytest.fixture
+def transport() -> str:
     """How the hub is served."""
-    return str(request.param)
+    return "stdio"
 
 
 @pytest.fixture
@@ -84,13 +88,37 @@ def connect(transport: str, state: Path, tmp_path: Path) -> Connect:
     return {"stdio": over_stdio, "http": over_http}[transport]
 
 
+@pytest.fixture(scope="session")
+def shared() -> set[int]:
+    """The pids of hubs that several tests use, and that end with the last of them."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def hub_with(tmp_path_factory: pytest.TempPathFactory, shared: set[int]) -> Iterator[Callable[..., HttpHub]]:
+    """The hub over HTTP that a servers.toml's text describes; a module's tests with the same one share it."""
+    hubs: dict[str, HttpHub] = {}
+
+    def with_(text: str, **environment: str) -> HttpHub:
+        if text not in hubs:
+            folder = tmp_path_factory.mktemp("hub")
+            config = folder / "servers.toml"
+            config.write_text(filled(text))
+            hubs[text] = HttpHub(config, folder / "state", folder, **environment)
+            shared.add(hubs[text].process.pid)
+        return hubs[text]
+
+    yield with_
+    for hub in hubs.values():
+        hub.close()
+
+
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
+def nothing_left_behind(shared: set[int]) -> Iterator[None]:
     """Every process that a test started, and theirs, has ended with the test."""
-    before = set(psutil.Process().children(recursive=True))
     yield
-    started = [child for child in psutil.Process().children(recursive=True) if child not in before]
-    _, left = psutil.wait_procs(started, timeout=PATIENCE)
+    started = [child for child in psutil.Process().children() if child.pid not in shared]
+    _, left = psutil.wait_procs([each for one in started for each in family_of(one)], timeout=PATIENCE)
     for process in left:
         process.kill()
     assert not left, f"left behind: {[command_of(process.pid) for process in left]}"

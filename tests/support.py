@@ -26,6 +26,11 @@ PATIENCE = 20.0
 """Seconds within which anything a test waits for must have happened, on a slow and busy machine."""
 
 
+def filled(text: str) -> str:
+    """A servers.toml's text with the interpreter for `{python}` and the fixtures' folder for `{fixtures}`."""
+    return text.replace("{python}", sys.executable).replace("{fixtures}", str(FIXTURES))
+
+
 def text_of(result: CallToolResult) -> str:
     """The first text of a tool's answer."""
     block = result.content[0]
@@ -52,6 +57,14 @@ def command_of(pid: int) -> str:
 def descendants_of(pid: int) -> list[int]:
     """Every process that a process has started, and theirs."""
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def family_of(process: psutil.Process) -> list[psutil.Process]:
+    """A process, those that it has started, and theirs; none once it has ended."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -82,28 +95,26 @@ class HttpHub:
 
     def __init__(self, config: Path | None, state: Path, cwd: Path, *options: str, **environment: str) -> None:
         command = [sys.executable, "-m", "mcp_hub", "serve", "--http", "127.0.0.1:0", *options]
-        self._log = (cwd / f"http-{os.urandom(4).hex()}.log").open("w+")
-        self.process = subprocess.Popen(
-            [*command, "--config", str(config)] if config else command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env={**os.environ, "MCP_HUB_STATE_DIR": str(state), **environment},
-        )
+        self._log = cwd / f"http-{os.urandom(4).hex()}.log"
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*command, "--config", str(config)] if config else command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env={**os.environ, "MCP_HUB_STATE_DIR": str(state), **environment},
+            )
         self.url = self._wait_for_url()
 
     def log(self) -> str:
         """What it wrote on stdout and stderr so far."""
-        self._log.seek(0)
-        return self._log.read()
+        return self._log.read_text()
 
     def close(self) -> int:
         """Ask it to end and wait for that; its exit status."""
         self.process.terminate()
-        status = self.process.wait(PATIENCE)
-        self._log.close()
-        return status
+        return self.process.wait(PATIENCE)
 
     def _wait_for_url(self) -> str:
         deadline = time.monotonic() + PATIENCE

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from inline_snapshot import snapshot
 
 from mcp_hub import app
 from mcp_hub.config import Loaded
@@ -18,26 +17,17 @@ def loaded(**descriptions: str | None) -> Loaded:
     return Loaded(Settings(servers=servers), ())
 
 
-def test_instructions_name_the_way_to_work_and_the_servers() -> None:
-    assert app.instructions(loaded(github="Code and issues", time=None)) == snapshot("""\
-Many MCP servers behind four tools. Find signatures with listToolFiles(query) or readToolFile, then do the whole \
-task in one program with executeToolCode. Servers:
-- github: Code and issues
-- time\
-""")
-
-
-def test_instructions_of_many_servers_fit_what_clients_show() -> None:
-    text = app.instructions(loaded(**{f"server_{number}": "x" * 80 for number in range(500)}))
-    assert len(text) <= app.INSTRUCTION_CHARACTERS
-    shown = text.count("- server_")
-    assert f"- and {500 - shown} more: listToolFiles() names all" in text
+def test_a_hub_without_a_catalog_of_its_own_names_the_servers() -> None:
+    assert app.servers_only(loaded(github="Code and issues", json=None)).splitlines()[1:] == [
+        "- github: Code and issues",
+        "- json_",
+    ]
 
 
 def test_a_server_that_is_switched_off_is_nowhere() -> None:
     settings = Settings(servers={"a": ServerSettings(command=("x",), enabled=False)})
     assert app.enabled(Loaded(settings, ())) == {}
-    assert "- a" not in app.instructions(Loaded(settings, ()))
+    assert "- a" not in app.servers_only(Loaded(settings, ()))
 
 
 @pytest.fixture

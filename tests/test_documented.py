@@ -24,7 +24,7 @@ def commands(group: click.Group, path: str = "mcp_hub") -> Iterator[tuple[str, c
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             yield f"{path} {name}", command
 
 
@@ -36,7 +36,7 @@ def test_every_command_and_option_is_documented(typed: str, command: click.Comma
     lines = [line for line in COMMANDS_PAGE.splitlines() if f"`{typed}" in line]
     assert lines, f"docs/commands.md doesn't have {typed}"
     options = {option for each in command.params if isinstance(each, click.Option) for option in each.opts}
-    shown = command.get_help(click.Context(command, info_name=typed))
+    shown = command.get_help(click.Context(command, info_name=typed, **main.context_settings))
     for option in options - EVERYWHERE:
         assert option in COMMANDS_PAGE or option in shown
 

@@ -3,8 +3,9 @@
 import pytest
 
 from mcp_hub.names import BUILTINS, identifier, server_identifier, spellings
+from mcp_hub.sandbox.conversation import Job
 from mcp_hub.sandbox.limits import Limits
-from mcp_hub.sandbox.pool import Job, Pool
+from mcp_hub.sandbox.pool import Pool
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
     serve       serve: for clients
     inspect     check, tools, logs, policy: what there is, how it stands
     execute     run, call: use it without a client
+    runs        runs, runs show, runs save: what agents' programs did
+    sharing     a run's program as a shared script
     configure   init, add, remove, enable, disable, trust, config: write and read servers.toml
     importing   import: take over other clients' servers
     files       which servers.toml is read and written, and how
@@ -14,7 +16,7 @@ first, and the others read faster.
 import click
 
 from mcp_hub import __version__
-from mcp_hub.cli import configure, execute, importing, inspect, serve
+from mcp_hub.cli import configure, execute, importing, inspect, runs, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,8 +29,9 @@ def main() -> None:
     """
 
 
-for _command in (*serve.COMMANDS, *inspect.COMMANDS, *execute.COMMANDS, *configure.COMMANDS, *importing.COMMANDS):
-    main.add_command(_command)
+for _module in (serve, inspect, execute, runs, configure, importing):
+    for _command in _module.COMMANDS:
+        main.add_command(_command)
 
 
 @main.command()

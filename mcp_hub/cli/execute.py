@@ -27,18 +27,21 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--resume", metavar="RUN", help="Go on from a run: what succeeded in it isn't called again.")
 @config_option
 @json_option
 @says_what_is_wrong
-def run(file: TextIO, config_file: Path | None, as_json: bool) -> None:
+def run(file: TextIO, resume: str | None, config_file: Path | None, as_json: bool) -> None:
     """Run a program, from FILE or - for stdin, as an agent's executeToolCode would.
 
-    The result goes to stdout, what the program printed to stderr.
+    The result goes to stdout, what the program printed to stderr. RUN is the id of a run, as `mcp_hub runs` lists
+    them, or "RUN retry" or "RUN skip" when it has calls of which nobody knows the outcome.
 
     \b
     Example:  echo 'result = orders.late_orders()' | mcp_hub run -
     """
     from mcp_hub import app
+    from mcp_hub.hub.journal import LOCAL
 
     where, loaded = prepared(config_file)
     try:
@@ -50,15 +53,16 @@ def run(file: TextIO, config_file: Path | None, as_json: bool) -> None:
         async with app.open_hub(loaded, where) as hub:
             with waiting("running"):
                 await hub.begin(connect=False)
-                done = await hub.meta_tools.execute(code)
+                executed = await hub.programs.execute(code, LOCAL, resume)
+        done = executed.run
         if as_json:
             error = {"kind": type(done.error).__name__, "text": done.error.text} if done.error else None
-            record = {"result": done.value, "error": error, "printed": done.log, "calls": done.calls}
-            click.echo(json.dumps(record, ensure_ascii=False))
+            record = {"run": executed.run_id, "result": done.value, "error": error, "printed": done.log}
+            click.echo(json.dumps({**record, "calls": done.calls}, ensure_ascii=False))
         else:
             click.echo(done.log, nl=False, err=True)
             if done.error:
-                click.secho(done.error.text.rstrip(), fg="red", err=True)
+                click.secho(executed.text, fg="red", err=True)
                 return FAILED
             click.echo(_readable(done.value))
         return FAILED if done.error else OK
@@ -132,10 +136,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 def typed(tool: "Tool", name: str, text: str) -> Any:
     """A value as its parameter takes it: text as it is where text is taken, else the JSON that it is, if it is."""
-    from mcp_hub.hub import stubs
+    from mcp_hub.hub.types import type_of
 
     parameter = next((each for each in tool.parameters if name in (each.name, each.wire_name)), None)
-    kinds = stubs.type_of(parameter.schema, tool.input_schema).split(" | ") if parameter else ["Any"]
+    kinds = type_of(parameter.schema, tool.input_schema).split(" | ") if parameter else ["Any"]
     takes_text = any(kind == "str" or kind.startswith('Literal["') for kind in kinds)
     if takes_text and not (text == "null" and "None" in kinds):
         return text

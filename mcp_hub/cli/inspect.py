@@ -57,8 +57,10 @@ def check(config_file: Path | None, as_json: bool) -> None:
     """
     from mcp_hub import app
     from mcp_hub.hub.downstream import State
+    from mcp_hub.sandbox import confinement
 
     where, loaded = prepared(config_file)
+    lacking = {name: reason for name, reason in confinement.features().items() if reason}
 
     async def connect() -> int:
         async with app.open_hub(loaded, where) as hub:
@@ -69,11 +71,14 @@ def check(config_file: Path | None, as_json: bool) -> None:
                 await connect_to_all(hub)
             statuses = _statuses(hub)
             if as_json:
-                click.echo(json.dumps([asdict(status) for status in statuses], indent=2))
+                rows = {"servers": [asdict(status) for status in statuses]}
+                click.echo(json.dumps(rows | ({"sandbox": lacking} if lacking else {}), indent=2))
             else:
                 for status in statuses:
                     if status.error:
                         click.echo(status.error)  # whole lines: a path that is wrapped can't be copied
+                for name, reason in lacking.items():
+                    click.secho(f"mcp_hub: Programs run without {name}: {reason}.", fg="yellow", err=True)
             if all(status.state is State.READY for status in statuses):
                 servers = hub.live.snapshot.servers.values()
                 listed = [

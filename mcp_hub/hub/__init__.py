@@ -8,6 +8,7 @@
     results        turns the MCP result into a value of the program
     meta_tools   renders what the program answered, bounded, with what it printed beside it
 
-and the way of a look-up: `meta_tools` -> `catalog` (what there is), `search` (what fits), `stubs` (how it is
-written). `downstream` fills the catalog: from what was kept at once, from the servers as they connect.
+and the way of a look-up: `meta_tools` -> `catalog` (what there is), `search` (what fits), `lookups` (what is shown),
+`stubs` and `docs` (how it is written). `upfront` is what needs no look-up. `downstream` fills the catalog: from what
+was kept at once, from the servers as they connect.
 """

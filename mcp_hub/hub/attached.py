@@ -12,7 +12,9 @@ from mcp_types import TextContent
 
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub.downstream import Downstreams
-from mcp_hub.hub.meta_tools import Answer, Report, meta_tool
+from mcp_hub.hub.journal import LOCAL
+from mcp_hub.hub.meta_tools import Answer, meta_tool
+from mcp_hub.hub.programs import Report
 from mcp_hub.settings import ServerSettings
 from mcp_hub.store.running import RunningHub
 
@@ -38,8 +40,17 @@ class Attached:
         self._settings = settings
         self._find = find
 
-    async def answer(self, name: str, arguments: Mapping[str, Any], report: Report | None = None) -> Answer:
-        """Ask the other hub. Raises nothing but cancellation; CallerError for a name that is no meta-tool."""
+    async def answer(
+        self,
+        name: str,
+        arguments: Mapping[str, Any],
+        client: str = LOCAL,  # noqa: ARG002
+        report: Report | None = None,
+    ) -> Answer:
+        """Ask the other hub, which knows this client by its token.
+
+        Raises nothing but cancellation; CallerError for a name that is no meta-tool.
+        """
         meta_tool(name)
         if not await self._connected():
             return Answer((self._gone(),), is_error=True)

@@ -3,6 +3,7 @@
 Pure. A server's list comes in as the server gave it; a `Catalog` is a snapshot that never changes.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -42,6 +43,8 @@ class Tool:
     annotations: Mapping[str, Any]
     decision: Decision = UNDECIDED
     """Whether the policy lets it be called."""
+    observed: Schema | None = None
+    """The shape that its results were seen to have, where the server promises none."""
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -127,6 +130,7 @@ class LiveCatalog:
     def __init__(self, servers: Mapping[str, ServerSettings], policy: Policy) -> None:
         self._listed: dict[str, Sequence[Mapping[str, Any]]] = {}
         self._servers: dict[str, Server] = {}
+        self._observed: dict[str, Mapping[str, Schema]] = {}
         self.configure(servers, policy)
 
     def configure(self, servers: Mapping[str, ServerSettings], policy: Policy) -> None:
@@ -137,6 +141,7 @@ class LiveCatalog:
         """The name that a program uses -> the name in servers.toml."""
         self.policy = policy
         self._listed = {key: listed for key, listed in self._listed.items() if key in self.settings}
+        self._observed = {key: shapes for key, shapes in self._observed.items() if key in self.settings}
         self._servers = {key: self._built(key) for key in self._listed}
         self._take_snapshot()
 
@@ -157,12 +162,13 @@ class LiveCatalog:
         """Drop a server's list: what stands behind the name is another server now."""
         self._listed.pop(key, None)
         self._servers.pop(key, None)
+        self._observed.pop(key, None)
         self._take_snapshot()
 
     def put(self, key: str, listed: Sequence[Mapping[str, Any]]) -> Change | None:
         """Take over a server's list; what changed, or None when it is the same as before."""
         before = self._servers.get(key)
-        self._listed[key] = listed
+        self._listed[key] = _steady(self._listed.get(key, ()), listed)
         server = self._built(key)
         if before == server:
             return None
@@ -175,6 +181,13 @@ class LiveCatalog:
             altered=sorted(name for name, tool in server.tools.items() if name in old and old[name] != tool),
         )
 
+    def observe(self, key: str, shapes: Mapping[str, Schema]) -> None:
+        """Take over what a server's results were seen to look like, by the tools' own names."""
+        self._observed[key] = shapes
+        if key in self._servers:
+            self._servers[key] = self._built(key)
+            self._take_snapshot()
+
     def _built(self, key: str) -> Server:
         settings = self.settings[key]
         return build_server(
@@ -184,11 +197,45 @@ class LiveCatalog:
             allow=settings.tools.allow,
             deny=settings.tools.deny,
             policy=self.policy,
+            observed=self._observed.get(key, {}),
         )
 
     def _take_snapshot(self) -> None:
         ordered = (self._servers[name] for name in self.settings if name in self._servers)
         self._snapshot = Catalog({each.name: each for each in ordered})
+
+
+def _is_mere_text(output: Any) -> bool:
+    """Whether an outputSchema promises `{result: str}` only, which says nothing: the text may be JSON (`results`)."""
+    properties = output.get("properties") if isinstance(output, Mapping) else None
+    if not isinstance(properties, Mapping) or list(properties) != ["result"]:
+        return False
+    inner = properties["result"]
+    return isinstance(inner, Mapping) and inner.get("type") == "string" and not {"enum", "const", "format"} & set(inner)
+
+
+def _steady(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """A server's list, with each tool as it was listed before if only the order inside of defaults has changed.
+
+    A server that joins a set into a default lists it in another order at each start; what an agent reads stays.
+    """
+    known = {str(raw.get("name")): raw for raw in before}
+    steady = []
+    for raw in now:
+        old = known.get(str(raw.get("name")))
+        same = old is not None and old != raw and _without_order(old) == _without_order(raw)
+        steady.append(old if old is not None and same else raw)
+    return steady
+
+
+def _without_order(value: Any, *, default: bool = False) -> Any:
+    """A value with the words and the items of every `default` in alphabetical order."""
+    if isinstance(value, Mapping):
+        return {key: _without_order(each, default=key == "default") for key, each in value.items()}
+    if isinstance(value, list):
+        items = [_without_order(each) for each in value]
+        return sorted(items, key=repr) if default else items
+    return sorted(re.split(r"[\s,]+", value)) if default and isinstance(value, str) else value
 
 
 def _matches(name: str, globs: Sequence[str]) -> bool:
@@ -203,13 +250,14 @@ def build_server(
     allow: Sequence[str] = ("*",),
     deny: Sequence[str] = (),
     policy: Policy = UNRESTRICTED,
+    observed: Mapping[str, Schema] | None = None,
 ) -> Server:
     """A server's own list (MCP Tool objects as JSON) -> the server as programs know it.
 
     `allow` and `deny` are globs over a tool's own name or its spelling in programs; what they leave out isn't there.
-    What `policy` denies is there, with the reason. The order and the spellings
-    depend on the names alone, so the same tools give the same server however the list was ordered. Of two tools
-    with one name, the first counts.
+    What `policy` denies is there, with the reason. `observed`: shapes of results, by the tools' own names. The order
+    and the spellings depend on the names alone, so the same tools give the same server however the list was ordered.
+    Of two tools with one name, the first counts.
     """
     by_name: dict[str, Mapping[str, Any]] = {}
     for raw in listed:
@@ -221,7 +269,7 @@ def build_server(
     for wire in kept:
         raw = by_name[wire]
         schema = raw.get("inputSchema")
-        output = raw.get("outputSchema")
+        output = None if _is_mere_text(raw.get("outputSchema")) else raw.get("outputSchema")
         annotations = raw.get("annotations")
         annotations = annotations if isinstance(annotations, Mapping) else {}
         tools[names[wire]] = Tool(
@@ -233,6 +281,7 @@ def build_server(
             output_schema=output if isinstance(output, Mapping) else None,
             annotations=annotations,
             decision=policy.decide((key, name), (wire, names[wire], identifier(wire)), annotations),
+            observed=None if isinstance(output, Mapping) else (observed or {}).get(wire),
         )
     return Server(name, key, description, tools)
 

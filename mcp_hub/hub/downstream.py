@@ -196,7 +196,8 @@ class Downstream:
         except DownstreamError:
             if self._dismissed is not None:
                 when = "it answered {}; it may or may not have done it" if sent else "{} was called"
-                raise DownstreamError(self.name, f"{self._dismissed} before {when.format(tool)}.") from None
+                problem = f"{self._dismissed} before {when.format(tool)}."
+                raise DownstreamError(self.name, problem, may_have_run=sent) from None
             raise
         finally:
             self._calls -= 1

@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import uvicorn
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware, get_access_token
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.auth.provider import AccessToken
 from mcp.server.lowlevel import Server
@@ -51,6 +52,9 @@ TOKEN_CHARACTERS = 16
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
+ANYONE = "http"
+"""The name of all clients of a hub that asks for no token."""
+
 ATTACHED = "attached"
 """Begins the name of a client that attached with the hub's own secret; its own part of the token follows."""
 
@@ -80,6 +84,12 @@ class Clients:
 def _same(given: str, known: str) -> bool:
     """Whether two texts are equal, in a time that tells nothing of either."""
     return hmac.compare_digest(*(hashlib.sha256(text.encode()).digest() for text in (given, known)))
+
+
+def current_client() -> str:
+    """The client whose request is being answered; without tokens, everyone on this machine is one."""
+    token = get_access_token()
+    return token.client_id if token is not None else ANYONE
 
 
 def check_tokens(host: str, http: HttpSettings) -> bool:
@@ -161,7 +171,10 @@ async def serve_http(
     )
     app = Starlette(
         routes=[Route(PATH, _Endpoint(StreamableHTTPASGIApp(manager), token_needed))],
-        middleware=[Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(clients))],
+        middleware=[
+            Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(clients)),
+            Middleware(AuthContextMiddleware),  # for `current_client`
+        ],
         lifespan=lambda _: manager.run(),
     )
     config = uvicorn.Config(

@@ -5,39 +5,39 @@ agent is connected; `server` binds it to MCP, the CLI calls it too.
 """
 
 import logging
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import anyio.to_thread
 
-from mcp_hub.errors import CallerError, HubError, ScriptError
-from mcp_hub.hub import results, stubs
-from mcp_hub.hub.calls import Calls
+from mcp_hub.errors import CallerError, HubError
+from mcp_hub.hub import lookups, stubs
 from mcp_hub.hub.catalog import Catalog, LiveCatalog, Server, Tool
-from mcp_hub.hub.downstream import ENDING, Downstreams
+from mcp_hub.hub.downstream import Downstreams
+from mcp_hub.hub.journal import LOCAL
+from mcp_hub.hub.lookups import Row
+from mcp_hub.hub.programs import Programs, Report
+from mcp_hub.hub.scripts import PREFIX, SharedScripts
 from mcp_hub.hub.search import Index
+from mcp_hub.hub.types import one_line
+from mcp_hub.hub.unseen import Unseen
 from mcp_hub.names import server_identifier
-from mcp_hub.sandbox.limits import Limits
-from mcp_hub.sandbox.pool import Job, Pool, Run
 
 logger = logging.getLogger(__name__)
-
-NO_ANSWER = "null: the program gave no answer. Set result, return it from main(), or end with an expression."
 
 LIST_WAIT = 5.0
 """Seconds, from the first look-up on, that look-ups wait for servers never seen; then they say which are missing."""
 
-FOUND = 8
-"""Tools that a search shows."""
-
 FILE_CHARACTERS = 40_000
-"""Characters of a file in one answer; the next lines are asked for by number."""
+"""Characters of files in one answer; the next lines are asked for by number."""
 
-Report = Callable[[float, str], Awaitable[None]]
-"""Called with (calls done so far, what is going on) while a program runs."""
+SEVERAL = frozenset({"fileName", "tool"})
+"""Arguments that may name several: with commas, as their schemas say, or as a list, as some models write them."""
+
+DOCS_CHARACTERS = 24_000
+"""Characters of docs in one answer; of the tools that are left out, the names are told."""
 
 
 @dataclass(frozen=True)
@@ -59,54 +59,57 @@ class Answer:
 
 
 def _schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    # Without bounds and additionalProperties: every session pays for them, and `_check` tells more.
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
     return {**schema, "required": list(required)} if required else schema
 
 
 META_TOOLS = (
     MetaTool(
         "listToolFiles",
-        "Lists the servers, one file of tool signatures each. With query (plain words): the signatures of the "
-        "tools that fit best, over all servers, ready to call.",
-        _schema(query={"type": "string"}),
+        "Lists the servers' files of tool signatures. With query (plain words): the signatures that fit best, of all "
+        "servers or one.",
+        _schema(
+            query={"type": "string"},
+            server={"type": "string"},
+            limit={"type": "integer"},
+        ),
         read_only=True,
     ),
     MetaTool(
         "readToolFile",
-        "Reads a server's file: one line a tool, its Python-like signature and what it does. fileName as listed, "
-        "such as servers/github.pyi.",
+        "Reads signatures. fileName: servers/github.pyi, servers/github/create_issue.pyi, several with commas, or a "
+        "glob.",
         _schema(
             ("fileName",),
             fileName={"type": "string"},
-            startLine={"type": "integer", "minimum": 1},
-            endLine={"type": "integer", "minimum": 1},
+            startLine={"type": "integer"},
+            endLine={"type": "integer"},
         ),
         read_only=True,
     ),
     MetaTool(
         "getToolDocs",
-        "Everything about one tool: nested parameters, constraints, an example call. Only needed when its "
-        "signature isn't enough.",
+        "Nested parameters, constraints, an example of a tool (several with commas), when a signature isn't enough.",
         _schema(("server", "tool"), server={"type": "string"}, tool={"type": "string"}),
         read_only=True,
     ),
     MetaTool(
         "executeToolCode",
-        """Runs a Starlark program (a small Python) that calls the servers' tools; only its result comes back, so \
-loop, join and filter here instead of reading data yourself. First find signatures (listToolFiles with a query, or \
-readToolFile), then do the whole task in one program:
+        """Runs a Starlark program (most plain Python runs as it is) that calls the servers' tools; only its result \
+comes back, so loop, join and filter here. Do the whole task in one program:
 
-issues = github.list_issues(owner="a", repo="b", state="open")
-late = [i for i in issues if i["days_open"] > 30]
+late = [i for i in github.list_issues(owner="a", repo="b") if i["days_open"] > 30]
 for i in late:
-    slack.post_message(channel="ops", text="%s is late" % i["title"])
-result = {"late": len(late), "titles": [i["title"] for i in late]}
+    slack.post_message(channel="ops", text=f"{i['title']} is late")
+result = [i["title"] for i in late]
 
-Each server is a name, each tool a function with keyword arguments; a tool gives dicts, lists or text. The answer is \
-the global result, else what main() returns, else the last expression. print(...) is answered apart. A failed call \
-ends the program and tells why. There are def, for, if, comprehensions, lambda, f-strings of plain names, sorted, sum, \
-json.encode, json.decode; no import, while, try, class, `is` or `**`. A d["key"] is never d.key.""",
-        _schema(("code",), code={"type": "string"}),
+Each server is a name, each tool a function with keyword arguments that gives dicts (d["key"], never d.key), lists or \
+text. The answer is the global result, else what main() returns, else the last expression; prints come apart. A failed \
+call ends the program, unless try/except or attempt(fn), which gives struct(ok, value, error), catches it. \
+parallel(fn, items) runs fn(item) side by side. json, re, math, datetime, collections, itertools are there; no class, \
+open, network or clock. resume: a failed run's id, whose calls aren't repeated.""",
+        _schema(("code",), code={"type": "string"}, resume={"type": "string"}),
         read_only=False,
     ),
 )
@@ -127,31 +130,34 @@ class MetaTools:
         self,
         *,
         live: LiveCatalog,
-        kept_loaded: anyio.Event,
+        unseen: Unseen,
         downstreams: Downstreams,
-        calls: Calls,
-        pool: Pool,
-        limits: Limits,
+        programs: Programs,
+        scripts: Callable[[], SharedScripts],
         notes: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._live = live
-        self._kept_loaded = kept_loaded
+        self._unseen = unseen
         self._downstreams = downstreams
-        self._calls = calls
-        self._pool = pool
-        self._limits = limits
+        self._programs = programs
+        self._scripts = scripts
         self._notes = notes
         self._indexed: tuple[Catalog, Index] | None = None
         self._wait_until: float | None = None
 
-    async def answer(self, name: str, arguments: Mapping[str, Any], report: Report | None = None) -> Answer:
-        """Call a meta-tool by name. Raises nothing but cancellation; CallerError for a name that is none."""
+    async def answer(
+        self, name: str, arguments: Mapping[str, Any], client: str = LOCAL, report: Report | None = None
+    ) -> Answer:
+        """Call a meta-tool by name, for a client. Raises nothing but cancellation; CallerError for no meta-tool."""
         tool = meta_tool(name)
         try:
             _check(tool, arguments)
             match name:
                 case "listToolFiles":
-                    return Answer((await self.list_tool_files(arguments.get("query")),))
+                    text = await self.list_tool_files(
+                        arguments.get("query"), arguments.get("server"), arguments.get("limit")
+                    )
+                    return Answer((text,))
                 case "readToolFile":
                     text = await self.read_tool_file(
                         arguments["fileName"], arguments.get("startLine", 1), arguments.get("endLine")
@@ -160,7 +166,7 @@ class MetaTools:
                 case "getToolDocs":
                     return Answer((await self.get_tool_docs(arguments["server"], arguments["tool"]),))
                 case _:
-                    return self._told(await self.execute(arguments["code"], report))
+                    return await self._execute(arguments["code"], client, arguments.get("resume"), report)
         except HubError as error:
             return Answer((error.text,), is_error=True)
         except Exception as error:  # a fault of ours is told as one, and the hub goes on
@@ -168,33 +174,29 @@ class MetaTools:
             text = f"The hub failed at {name}: {type(error).__name__}. Its log, hub.log, says more; try it otherwise."
             return Answer((text,), is_error=True)
 
-    async def list_tool_files(self, query: str | None = None) -> str:
-        """The servers' files; or, for a query, the signatures that fit. Raises CallerError when nothing fits."""
+    async def list_tool_files(
+        self, query: str | None = None, server: str | None = None, limit: int | None = None
+    ) -> str:
+        """The servers' files; for a query the signatures that fit, of one server or all. Raises CallerError."""
         if query and query.strip():
-            found = await self.find(query)
-            lines = [f"{tool.server}: {stubs.line(tool)}" for tool in found]
-            return "\n".join([*lines, *self._not_searched(), *self._notes()])
-        await self._wait_for_unseen(list(self._live.settings), self._list_wait())
-        catalog = self._live.snapshot
-        rows: list[tuple[str, str, str]] = []
-        for name, key in self._live.keys.items():
-            server = catalog.servers.get(name)
-            description = stubs.one_line(self._live.settings[key].description or "", stubs.DESCRIPTION_CHARACTERS)
-            if server is not None:
-                count = len(server.tools)
-                rows.append((f"servers/{name}.pyi", f"{count} tool{'s' if count != 1 else ''}", description))
-            else:
-                rows.append((f"servers/{name}.pyi", "no tools yet", self._why_unseen(key)))
-        widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
-        lines = [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}".rstrip() for row in rows]
-        if not rows:
+            tools = await self.find(query, server, limit)
+            left_out = [] if server else self._not_searched()
+            return "\n".join([await _rendered(lookups.found, tools, limit), *left_out, *self._notes()])
+        if server:
+            return await self.read_tool_file(server, end=limit + 2 if limit else None)
+        await self._unseen.wait(list(self._live.settings), self._list_wait())
+        rows = [self._row(name, key) for name, key in self._live.keys.items()]
+        rows += [Row(path, "script", what) for path, what in await anyio.to_thread.run_sync(self._scripts().listed)]
+        lines = [await _rendered(lookups.listing, rows)] if rows else []
+        if not self._live.keys:
             lines.append("No server is configured. Add one to servers.toml; `mcp_hub config schema` describes it.")
         return "\n".join([*lines, *self._notes()])
 
-    async def read_tool_file(self, file_name: str, start: int = 1, end: int | None = None) -> str:
-        """Lines `start` to `end` (from 1, inclusive) of a server's file. Raises CallerError."""
-        name = re.sub(r"^(\./)?servers/|\.pyi?$", "", file_name.strip(), flags=re.IGNORECASE)
-        lines = stubs.server_file(await self._server(name)).splitlines()
+    async def read_tool_file(self, file_name: str | list[str], start: int = 1, end: int | None = None) -> str:
+        """Lines `start` to `end` (from 1, inclusive) of files, one after the other. Raises CallerError."""
+        lines: list[str] = []
+        for name in lookups.names_in(file_name):
+            lines += (await self._file(name)).splitlines()
         if start > len(lines):
             raise CallerError(f"The file has {len(lines)} lines; startLine {start} is beyond its end.")
         shown: list[str] = []
@@ -206,69 +208,80 @@ class MetaTools:
             shown.append(line)
         return "\n".join(shown)
 
-    async def get_tool_docs(self, server: str, tool: str) -> str:
-        """One tool's docs. Raises CallerError."""
-        return stubs.docs(await self.find_tool(server, tool))
+    async def get_tool_docs(self, server: str, tool: str | list[str]) -> str:
+        """The docs of tools of a server: one, several, or those that fit a glob. Raises CallerError."""
+        found = await self._server(server)
+        names = [name.removeprefix(f"{server}.") for name in lookups.names_in(tool)]
+        tools = [each for name in names for each in lookups.tools_fitting(found, name)]
+        texts: list[str] = []
+        left = DOCS_CHARACTERS
+        for number, each in enumerate(tools):
+            text = await _rendered(stubs.docs, each)
+            left -= len(text)
+            if left < 0 and texts:
+                texts.append(f"[not shown: {', '.join(rest.name for rest in tools[number:])}]")
+                break
+            texts.append(text)
+        return "\n".join(texts)
 
     async def find_tool(self, server: str, tool: str) -> Tool:
         """A tool by its server's name and its own, as programs or as they themselves spell them. Raises CallerError."""
         return (await self._server(server)).tool(tool)
 
-    async def execute(self, code: str, report: Report | None = None) -> Run:
-        """Run a program over the servers that it names."""
-        words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", code[: self._limits.source_bytes]))
-        named = [name for name in self._live.keys if name in words]
-        await self._wait_for_unseen([self._live.keys[name] for name in named], None)
-        catalog, keys = self._live.snapshot, self._live.keys
-        seen = {name: list(catalog.servers[name].tools) for name in named if name in catalog.servers}
-        unavailable = {name: self._why_unseen(keys[name]) for name in named if name in keys and name not in seen}
-        done = 0
-        told = 0.0
+    async def _file(self, name: str) -> str:
+        """A file's text, or that of every file that a glob means. Raises CallerError."""
+        path = name.removeprefix("./")
+        if path.startswith(PREFIX):
+            return await anyio.to_thread.run_sync(self._scripts().text, path)
+        pattern = lookups.pattern_of(name)
+        if not pattern.many:
+            servers = [await self._server(pattern.server)]
+        else:
+            await self._unseen.wait(list(self._live.settings), self._list_wait())
+            catalog = self._live.snapshot
+            servers = [catalog.servers[each] for each in lookups.servers_fitting(pattern.server, catalog.servers)]
+        if pattern.tool is None:
+            return "".join([await _rendered(stubs.server_file, server) for server in servers])
+        tools: list[Tool] = []
+        for server in servers:
+            try:
+                tools += lookups.tools_fitting(server, pattern.tool)
+            except CallerError:
+                if len(servers) == 1:
+                    raise
+        if not tools:
+            raise CallerError(f"No tool fits {name!r}. listToolFiles(query=...) searches in plain words.")
+        return await _rendered(lookups.found, tools, len(tools))
 
-        async def tell(progress: float, message: str) -> None:
-            nonlocal told
-            if report is not None and progress > told:  # progress MUST increase (MCP, progress)
-                told = progress
-                await report(progress, message)
+    def _row(self, name: str, key: str) -> Row:
+        server = self._live.snapshot.servers.get(name)
+        if server is None:
+            return Row(f"servers/{name}.pyi", "no tools yet", self._why_unseen(key), urgent=True)
+        count = len(server.tools)
+        purpose = one_line(server.description, stubs.DESCRIPTION_CHARACTERS)
+        return Row(f"servers/{name}.pyi", f"{count} tool{'s' if count != 1 else ''}", purpose, server)
 
-        async def call_tool(server: str, tool: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-            nonlocal done
-            if report is None:
-                return await self._calls.call(server, tool, args, kwargs)
+    async def _execute(self, code: str, client: str, resume: str | None, report: Report | None) -> Answer:
+        executed = await self._programs.execute(code, client, resume, report)
+        printed = (f"printed:\n{executed.run.log}",) if executed.run.log else ()
+        return Answer((executed.text, *printed), is_error=executed.run.error is not None)
 
-            async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-                share = progress / total if total else progress / (progress + 1)
-                await tell(done + min(share, 0.99), f"{server}.{tool}{f': {message}' if message else ''}")
-
-            value = await self._calls.call(server, tool, args, kwargs, on_progress)
-            done += 1
-            await tell(done, f"{server}.{tool}")
-            return value
-
-        job = Job(code, seen, unavailable, servers=list(keys))
-        return await self._pool.run(job, call_tool)
-
-    def _told(self, run: Run) -> Answer:
-        printed = (f"printed:\n{run.log}",) if run.log else ()
-        if run.error is None:
-            text = results.render(run.value, self._limits.result_characters) if run.answered else NO_ANSWER
-            return Answer((text, *printed))
-        text = run.error.text.rstrip()
-        if isinstance(run.error, ScriptError):
-            text = f"The program failed ({run.error.kind}). {run.told_calls()}\n{text}"
-        return Answer((text, *printed), is_error=True)
-
-    async def find(self, query: str) -> list[Tool]:
+    async def find(self, query: str, server: str | None = None, limit: int | None = None) -> list[Tool]:
         """The tools that fit a request in plain words, best first. Raises CallerError when none does."""
-        await self._wait_for_unseen(list(self._live.settings), self._list_wait())
+        only = (await self._server(server)).name if server else None
+        if only is None:
+            await self._unseen.wait(list(self._live.settings), self._list_wait())
         catalog = self._live.snapshot
         if self._indexed is None or self._indexed[0] is not catalog:
             self._indexed = (catalog, await anyio.to_thread.run_sync(Index, catalog.tools()))
-        found = await anyio.to_thread.run_sync(self._indexed[1].search, query, FOUND)
+        most = min(limit or lookups.FOUND, lookups.MOST_FOUND)
+        found = await anyio.to_thread.run_sync(self._indexed[1].search, query, most, only)
         if not found:
-            known = ", ".join(f"{name} ({len(server.tools)})" for name, server in catalog.servers.items())
-            text = f"No tool fits {query!r}. Servers and their tools: {known or 'none'}. Try other words."
-            raise CallerError(" ".join([text, *self._not_searched()]))
+            rows = [self._row(name, key) for name, key in self._live.keys.items()]
+            files = await _rendered(lookups.listing, rows)
+            where = f" in {only}" if only else ""
+            text = f"No tool{where} fits {query!r}. Try other words, or read a file:\n{files}"
+            raise CallerError("\n".join([text, *self._not_searched()]))
         return [catalog.servers[name].tools[tool] for name, tool in found]
 
     def _list_wait(self) -> float:
@@ -285,18 +298,10 @@ class MetaTools:
         if key is None:
             known = ", ".join(self._live.keys) or "none"
             raise CallerError.unknown("server", name, self._live.keys, f"Servers: {known}.")
-        await self._wait_for_unseen([key], None)
+        await self._unseen.wait([key])
         if key in self._live.settings and not self._live.knows(key):
             raise CallerError(self._why_unseen(key))
         return self._live.snapshot.server(server_identifier(key))
-
-    async def _wait_for_unseen(self, keys: list[str], most: float | None) -> None:
-        """Wait for servers whose tools nobody has seen; at most `most` seconds, else each for its own timeout."""
-        await self._kept_loaded.wait()
-        unseen = [key for key in keys if key in self._live.settings and not self._live.knows(key)]
-        if unseen:
-            longest = max(self._live.settings[key].timeout for key in unseen)
-            await self._downstreams.settle(unseen, longest + ENDING if most is None else min(most, longest))
 
     def _not_searched(self) -> list[str]:
         """Why a search left servers out, a text each."""
@@ -304,6 +309,11 @@ class MetaTools:
 
     def _why_unseen(self, key: str) -> str:
         return self._downstreams[key].why_not_ready
+
+
+async def _rendered(render: Callable[..., str], *what: Any) -> str:
+    """What is written from servers' schemas, in a thread: they may be of any size, and other clients are waiting."""
+    return await anyio.to_thread.run_sync(render, *what)
 
 
 def _check(tool: MetaTool, arguments: Mapping[str, Any]) -> None:
@@ -314,8 +324,15 @@ def _check(tool: MetaTool, arguments: Mapping[str, Any]) -> None:
     for name, value in arguments.items():
         if name not in properties:
             raise CallerError.unknown("argument", name, properties, where=f"of {tool.name}")
-        wanted, kind = (str, "text") if properties[name]["type"] == "string" else (int, "a whole number")
+        schema = properties[name]
+        if schema["type"] == "string" and name in SEVERAL and _is_list_of_text(value):
+            continue
+        wanted, kind = (str, "text") if schema["type"] == "string" else (int, "a whole number")
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise CallerError(f"{tool.name}: {name} must be {kind}.")
-        if wanted is int and value < properties[name].get("minimum", value):
-            raise CallerError(f"{tool.name}: {name} starts at {properties[name]['minimum']}.")
+        if isinstance(value, int) and value < 1:
+            raise CallerError(f"{tool.name}: {name} starts at 1.")
+
+
+def _is_list_of_text(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)

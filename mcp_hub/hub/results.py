@@ -1,4 +1,4 @@
-"""MCP result -> a value of the program; a value of the program -> a bounded answer.
+"""MCP result -> a value of the program, as plain data.
 
 Pure. What isn't text never enters a program as base64: an image becomes a small description.
 """
@@ -50,20 +50,6 @@ def from_text(text: str) -> Any:
         return json.loads(stripped)
     except (ValueError, RecursionError):
         return text
-
-
-def render(value: Any, most: int) -> str:
-    """A program's answer as the agent reads it: text as it is, everything else as JSON.
-
-    What is over `most` characters is cut, and a last line says how much there was.
-    """
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
-    if len(text) <= most:
-        return text
-    return (
-        f"{text[:most]}\n[cut: these are the first {most:,} of {len(text):,} characters. "
-        "Filter or summarise in the program, and answer with what matters.]"
-    )
 
 
 def _from_block(block: types.ContentBlock) -> Any:

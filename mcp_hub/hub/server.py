@@ -14,7 +14,9 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_hub import __version__
 from mcp_hub.errors import CallerError
-from mcp_hub.hub.meta_tools import META_TOOLS, Answer, MetaTool, Report
+from mcp_hub.hub.journal import LOCAL
+from mcp_hub.hub.meta_tools import META_TOOLS, Answer, MetaTool
+from mcp_hub.hub.programs import Report
 from mcp_hub.hub.stdio import own_streams
 
 RESULT_CHARACTERS = 200_000
@@ -27,12 +29,16 @@ META = {"anthropic/alwaysLoad": True, "anthropic/maxResultSizeChars": RESULT_CHA
 class Answering(Protocol):
     """Who answers the meta-tools: this process's own, or another hub's."""
 
-    async def answer(self, name: str, arguments: Mapping[str, Any], report: Report | None = None) -> Answer:
-        """Call a meta-tool by name. Raises CallerError for a name that is none."""
+    async def answer(
+        self, name: str, arguments: Mapping[str, Any], client: str = LOCAL, report: Report | None = None
+    ) -> Answer:
+        """Call a meta-tool by name, for a client. Raises CallerError for a name that is none."""
 
 
-def build_server(meta_tools: Answering, instructions: str, on_call: Callable[[], None]) -> Server[Any]:
-    """An SDK server with the four meta-tools; `on_call` is called as each call arrives.
+def build_server(
+    meta_tools: Answering, instructions: str, on_call: Callable[[], None], client: Callable[[], str] = lambda: LOCAL
+) -> Server[Any]:
+    """An SDK server with the four meta-tools; `on_call` is called as each call arrives, `client` tells whose it is.
 
     In the protocol without a handshake, a call may be the first thing that a client ever sends.
     """
@@ -52,7 +58,7 @@ def build_server(meta_tools: Answering, instructions: str, on_call: Callable[[],
         on_call()
         watched = context.meta is not None and "progress_token" in context.meta
         try:
-            answer = await meta_tools.answer(params.name, params.arguments or {}, report if watched else None)
+            answer = await meta_tools.answer(params.name, params.arguments or {}, client(), report if watched else None)
         except CallerError as error:
             raise MCPError(types.INVALID_PARAMS, error.text) from None
         content: list[types.ContentBlock] = [types.TextContent(type="text", text=part) for part in answer.parts]

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 from mcp_hub import __version__
 from mcp_hub.errors import DownstreamError
 from mcp_hub.hub.children import Child, Children
+from mcp_hub.hub.direct import CLOSED, DirectCalls
 from mcp_hub.hub.stdio import child_streams
 from mcp_hub.settings import ServerSettings
 
@@ -39,9 +40,6 @@ EXIT_GRACE = 0.5
 
 HTTP_OTHER = 300.0
 """Seconds that a response stream may be silent: longer than any call may take by default."""
-
-CLOSED = "Connection closed"
-"""What the SDK says when a connection has ended; its code, -32000, is one that servers use for errors of their own."""
 
 HTTP_FAILURES = ("Server returned an error response", "Session terminated", "Not Found")
 """What the SDK says for an HTTP error that carried no JSON-RPC error of the server's own."""
@@ -97,6 +95,7 @@ class Session:
         self._log = log
         self._client: Client | None = None
         self._child: Child | None = None
+        self._direct = DirectCalls()
         self._http_status: int | None = None
         self._relist = anyio.Event()
         self._broke = anyio.Event()
@@ -106,29 +105,39 @@ class Session:
     async def call(self, tool: str, arguments: dict[str, Any], on_progress: Progress | None) -> types.CallToolResult:
         """Call a tool by its wire name; the answer may take the server's timeout. Raises DownstreamError."""
         assert self._client is not None
-        request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=arguments))
         timeout = self._settings.timeout
         result: types.CallToolResult | types.InputRequiredResult | None = None
         try:
             # The SDK tells its own time-out by a code that a server may use too; a cancelled scope can't be mistaken.
             with anyio.move_on_after(timeout):
-                # Not Client.call_tool: a result that breaks its own output schema is still what the tool answered.
-                result = await self._client.session.send_request(request, _CallResult, progress_callback=on_progress)
+                result = await self._result(tool, arguments, on_progress)
         except MCPError as error:
             raise await self._call_failed(tool, error) from None
         except ValidationError:
-            raise self._error(f"answered {tool} with what is no tool result (MCP, tools/call).") from None
+            problem = f"answered {tool} with what is no tool result (MCP, tools/call)."
+            raise self._error(problem, may_have_run=True) from None
         except httpx2.HTTPError as error:
             self.lost.set()
-            raise self._error(self._http_problem(error)) from None
+            may_have_run = not isinstance(error, httpx2.ConnectError)
+            raise self._error(self._http_problem(error), may_have_run=may_have_run) from None
         except (ValueError, RuntimeError, OSError) as error:
             raise self._error(f"couldn't be asked for {tool}: {error}.", log=False) from None
         if result is None:
             bound = f"{timeout:g} s (servers.{self.name}.timeout)"
-            raise self._error(f"didn't answer {tool} within {bound}; it may still have done it.")
+            raise self._error(f"didn't answer {tool} within {bound}; it may still have done it.", may_have_run=True)
         if isinstance(result, types.InputRequiredResult):
             raise self._error(f"asks for more input before it can answer {tool}, and the hub has none to give.")
         return result
+
+    async def _result(
+        self, tool: str, arguments: dict[str, Any], on_progress: Progress | None
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """Not by Client.call_tool: a result that breaks its own output schema is still what the tool answered."""
+        assert self._client is not None
+        if self._settings.url is None:
+            return _CallResult.validate_python(await self._direct.call(tool, arguments, on_progress), by_name=False)
+        request = types.CallToolRequest(params=types.CallToolRequestParams(name=tool, arguments=arguments))
+        return await self._client.session.send_request(request, _CallResult, progress_callback=on_progress)
 
     async def list_tools(self) -> Listed:
         """Every page of tools/list. Raises what the SDK raises."""
@@ -216,7 +225,9 @@ class Session:
             async with children.start(self.name, self._settings) as child, anyio.create_task_group() as tasks:
                 self._child = child
                 tasks.start_soon(self._watch, child)
-                yield child_streams(child.stdin, child.stdout, max_message_bytes, self._on_noise, self.lost.set)
+                yield child_streams(
+                    child.stdin, child.stdout, max_message_bytes, self._on_noise, self.lost.set, self._direct
+                )
                 tasks.cancel_scope.cancel()
             return
         timeout = httpx2.Timeout(self._settings.timeout, read=max(HTTP_OTHER, self._settings.timeout))
@@ -291,12 +302,16 @@ class Session:
             case types.CONNECTION_CLOSED if self.lost.is_set() or error.message == CLOSED:
                 self.lost.set()
                 how = await self.how_it_ended()
-                return self._error(f"{how} before it answered {tool}; it may or may not have done it.")
+                problem = f"{how} before it answered {tool}; it may or may not have done it."
+                return self._error(problem, may_have_run=True)
             case _ if self._settings.url is not None and error.message in HTTP_FAILURES:
                 self.lost.set()
-                return self._error(self._http_problem(error))
+                return self._error(self._http_problem(error), may_have_run=True)
             case code:
-                return self._error(f"answered {tool} with error {code}: {error.message}.", log=False)
+                # Everything else may come from the way there and back: a proxy, a bridge, an answer that was too large.
+                refused = code in (types.METHOD_NOT_FOUND, types.INVALID_PARAMS)
+                problem = f"answered {tool} with error {code}: {error.message}."
+                return self._error(problem, log=False, may_have_run=not refused)
 
     async def _not_opened(self, error: BaseException, seconds: float) -> DownstreamError:
         if self._settings.url is not None:
@@ -320,10 +335,10 @@ class Session:
             return f"can't be reached: {reason}. Check that it is running, and servers.{self.name}.url and headers."
         return f"can't be used: {error}."
 
-    def _error(self, problem: str, *, log: bool = True) -> DownstreamError:
+    def _error(self, problem: str, *, log: bool = True, may_have_run: bool = False) -> DownstreamError:
         for secret in self._settings.secrets:
             problem = problem.replace(secret, "***")
-        return DownstreamError(self.name, problem, log=self._log if log else None)
+        return DownstreamError(self.name, problem, log=self._log if log else None, may_have_run=may_have_run)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -24,6 +24,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from mcp_hub.hub.direct import DirectCalls
 from mcp_hub.sockets import READ_BYTES, SocketReader
 
 logger = logging.getLogger(__name__)
@@ -153,25 +154,34 @@ async def child_streams(
     most: int,
     on_noise: Callable[[bytes], None],
     on_end: Callable[[], None],
+    direct: DirectCalls,
 ) -> AsyncIterator[Streams]:
     """Speak to a child over the parent's ends of two socket pairs; messages have at most `most` bytes.
 
-    A line that is no JSON-RPC goes to `on_noise`. An answer that is too large becomes an error answer. `on_end`
-    is called when the child has closed its stdout.
+    `direct` calls tools beside the session, on the same descriptors. A line that is no JSON-RPC goes to `on_noise`. An
+    answer that is too large becomes an error answer. `on_end` is called when the child has closed its stdout.
     """
     loop = asyncio.get_running_loop()
     reader = SocketReader(stdout)
+    writing = asyncio.Lock()
 
     async def receive() -> bytes:
         chunk = await reader.receive()
         if not chunk:
+            direct.close()
             on_end()
         return chunk
 
+    async def send(data: bytes) -> None:
+        async with writing:
+            await loop.sock_sendall(stdin, data)
+
+    direct.open(send)
     try:
-        async with _bridged(receive, lambda data: loop.sock_sendall(stdin, data), most, on_noise) as streams:
+        async with _bridged(receive, send, most, on_noise, direct) as streams:
             yield streams
     finally:
+        direct.close()
         reader.close()
 
 
@@ -181,6 +191,7 @@ async def _bridged(
     send: Callable[[bytes], Awaitable[None]],
     most: int,
     on_noise: Callable[[bytes], None] | None = None,
+    direct: DirectCalls | None = None,
 ) -> AsyncIterator[Streams]:
     incoming, read_stream = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write_stream, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
@@ -193,6 +204,8 @@ async def _bridged(
             try:
                 while chunk := await receive():
                     for line in lines.feed(chunk):
+                        if direct is not None and _is_taken(direct, line, most):
+                            continue
                         if on_noise is None and isinstance(line, Oversized) and line.asks is not None:
                             await write_stream.send(_refusal(line.asks, line.size, most))
                         elif (message := _message(line, most, on_noise)) is not None:
@@ -203,6 +216,8 @@ async def _bridged(
     async def writer() -> None:
         async with outgoing:
             async for message in outgoing:
+                if direct is not None:
+                    direct.learn(message.message)
                 try:
                     text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
                 except ValueError:  # half a surrogate pair, as in a path that isn't UTF-8: escapes can say it
@@ -227,11 +242,21 @@ async def _bridged(
             tasks.cancel_scope.cancel()
 
 
+def _is_taken(direct: DirectCalls, line: bytes | Oversized, most: int) -> bool:
+    if isinstance(line, Oversized):
+        return direct.fails(line.answers, f"{_too_large(line, most)}; it may still have done it")
+    return direct.takes(line)
+
+
+def _too_large(line: Oversized, most: int) -> str:
+    return f"a message of {line.size:,} bytes; the limit is {most:,} (hub.max_message_mib)"
+
+
 def _message(
     line: bytes | Oversized, most: int, on_noise: Callable[[bytes], None] | None
 ) -> SessionMessage | Exception | None:
     if isinstance(line, Oversized):
-        problem = f"a message of {line.size:,} bytes; the limit is {most:,} (hub.max_message_mib)"
+        problem = _too_large(line, most)
         if line.answers is None:
             return ValueError(problem)
         data = types.ErrorData(code=types.INTERNAL_ERROR, message=f"answered with {problem}")

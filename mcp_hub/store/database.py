@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,80 @@ def _catalogs(db: Database) -> None:
         pk="fingerprint",
         not_null={"fingerprint", "server", "protocol", "tools", "seen_at"},
     )
+
+
+@migrations(name="0002_runs")
+def _runs(db: Database) -> None:
+    """The journal: runs, the calls in them, large results, and the secret of the calls' keyed hashes.
+
+    `size` is what a row takes of the journal's limit, in bytes; it stands before the long texts, so that adding it
+    up doesn't read them.
+    """
+    db.table("runs").create(
+        {
+            "id": str,
+            "size": int,
+            "owner": str,
+            "started_at": float,
+            "hub": int,
+            "resumed": str,
+            "status": str,
+            "error_kind": str,
+            "steps": int,
+            "calls": int,
+            "seconds": float,
+            "code": str,
+            "error": str,
+            "log": str,
+            "answer": str,
+        },
+        pk="id",
+        not_null={"id", "size", "owner", "started_at", "hub", "code"},
+    )
+    db.table("runs").create_index(["started_at"])
+    db.table("calls").create(
+        {
+            "run": str,
+            "number": int,
+            "size": int,
+            "server": str,
+            "tool": str,
+            "key": str,
+            "read_only": int,
+            "outcome": str,
+            "seconds": float,
+            "bytes": int,
+            "digest": str,
+            "error": str,
+            "arguments": str,
+            "result": str,
+        },
+        pk=("run", "number"),
+        not_null={"run", "number", "size", "server", "tool", "key", "read_only", "outcome", "arguments"},
+    )
+    db.table("kept_values").create(
+        {"handle": str, "size": int, "owner": str, "kept_at": float, "value": str},
+        pk="handle",
+        not_null={"handle", "size", "owner", "kept_at", "value"},
+    )
+    db.table("journal_secret").insert({"id": 1, "secret": secrets.token_bytes(32)}, pk="id")
+
+
+@migrations(name="0003_shapes")
+def _shapes(db: Database) -> None:
+    """What the results of each tool were seen to look like, keyed by what the server's configuration is."""
+    db.table("shapes").create(
+        {"fingerprint": str, "tool": str, "server": str, "shape": str, "seen_at": str},
+        pk=("fingerprint", "tool"),
+        not_null={"fingerprint", "tool", "server", "shape", "seen_at"},
+    )
+
+
+@migrations(name="0004_folder")
+def _folder(db: Database) -> None:
+    """The working directory that a run belongs to: what is used most there is told to the next session."""
+    db.table("runs").add_column("folder", str)
+    db.table("runs").create_index(["folder"])
 
 
 def open_database(folder: Path) -> Database:

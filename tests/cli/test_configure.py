@@ -161,7 +161,7 @@ headers = { Authorization = "Bearer ${SEARCH_TOKEN}", X-At = "a:b" }
     def test_check_connects_to_it(self, users: Path, empty: Path) -> None:
         command = [sys.executable, "-I", "-S", str(FIXTURES / "bare_server.py"), "--tools", "3"]
         mcp_hub("add", "bare", "--", *command, cwd=empty)
-        (row,) = json.loads(mcp_hub("check", "--json", cwd=empty).stdout)
+        (row,) = json.loads(mcp_hub("check", "--json", cwd=empty).stdout)["servers"]
         assert (row["name"], row["state"], row["tools"]) == ("bare", "ready", 3)
 
     def test_a_name_that_is_taken_is_refused_with_its_line(self, users: Path, empty: Path) -> None:
@@ -477,10 +477,10 @@ class TestEnableAndDisable:
     ) -> None:
         config = str(servers_toml(BARE % "one" + BARE % "two"))
         mcp_hub("disable", "one", "--config", config, cwd=empty)
-        rows = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)
+        rows = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)["servers"]
         assert [row["name"] for row in rows] == ["two"]
         mcp_hub("enable", "one", "--config", config, cwd=empty)
-        rows = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)
+        rows = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)["servers"]
         assert [(row["name"], row["state"]) for row in rows] == [("one", "ready"), ("two", "ready")]
 
 

@@ -28,17 +28,21 @@ class TestRun:
         assert done.returncode == 1
         assert done.stdout == ""
         assert done.stderr == snapshot("""\
+The program failed (script).
 error: Floor division by zero: 1 // 0
  --> program:1:1
   |
 1 | 1 // 0
   | ^^^^^^
   |
+Next: nothing was called, so mend the program and send it again.
 """)
 
-    def test_json_has_result_error_and_prints(self, empty: Path) -> None:
+    def test_json_has_the_runs_id_its_result_error_and_prints(self, empty: Path) -> None:
         done = mcp_hub("run", "-", "--json", cwd=empty, stdin="print('x')\nresult = [1]")
-        assert json.loads(done.stdout) == {"result": [1], "error": None, "printed": "x\n", "calls": 0}
+        told = json.loads(done.stdout)
+        assert json.loads(mcp_hub("runs", "show", told.pop("run"), "--json", cwd=empty).stdout)["answer"] == "[1]"
+        assert told == {"result": [1], "error": None, "printed": "x\n", "calls": 0}
         failed = mcp_hub("run", "-", "--json", cwd=empty, stdin="nonsense")
         assert failed.returncode == 1
         assert json.loads(failed.stdout)["error"]["kind"] == "ScriptError"
@@ -58,6 +62,22 @@ error: Floor division by zero: 1 // 0
         )
         assert done.stdout == "true\n"
         assert not marker.exists()
+
+    def test_a_run_that_failed_is_resumed_and_calls_nothing_again(
+        self, servers_toml: Callable[[str], Path], empty: Path
+    ) -> None:
+        config = ("--config", str(servers_toml(BARE % "one")))
+        code = "result = one.tool_000(text='a')['n']\n"
+        failed = mcp_hub("run", "-", *config, cwd=empty, stdin=f"{code}fail('stop')")
+        run = failed.stderr.partition('resume="')[2].partition('"')[0]
+        other = "one.tool_001(text='b')\n"
+        resumed = mcp_hub("run", "-", "--resume", run, *config, cwd=empty, stdin=f"{other}{code}")
+        assert (resumed.returncode, resumed.stdout) == (0, "1\n"), "a new server would count 2 for its second call"
+        gone = mcp_hub("run", "-", "--resume", "nosuchrun", *config, cwd=empty, stdin=code)
+        assert (gone.returncode, gone.stdout) == (1, "")
+        assert gone.stderr == snapshot(
+            "mcp_hub: There is no run 'nosuchrun' to resume. Send the program without resume.\n"
+        )
 
 
 ECHO = """

@@ -35,7 +35,7 @@ class TestCheck:
     def test_one_that_failed_is_told_and_status_1(self, servers_toml: Callable[[str], Path], empty: Path) -> None:
         done = mcp_hub("check", "--json", "--config", str(servers_toml(BROKEN + BARE % "one")), cwd=empty)
         assert done.returncode == 1
-        broken, one = json.loads(done.stdout)
+        broken, one = json.loads(done.stdout)["servers"]
         assert (broken["state"], one["state"]) == ("failed", "ready")
         assert "correct servers.broken.command" in broken["error"]
 
@@ -59,7 +59,7 @@ def test_the_example_file_works_as_it_stands() -> None:
         pytest.skip("issue 1: the example's servers run in the .venv that make makes")
     done = mcp_hub("check", "--json", "--config", str(ROOT / "servers.toml"), cwd=ROOT)
     assert done.returncode == 0, done.stdout
-    assert len(json.loads(done.stdout)) == 3
+    assert len(json.loads(done.stdout)["servers"]) == 3
 
 
 @pytest.mark.usefixtures("state")
@@ -80,7 +80,12 @@ class TestTools:
         done = mcp_hub("tools", "zzzz", "--config", str(servers_toml(BARE % "one")), cwd=empty)
         assert done.returncode == 1
         assert done.stderr == snapshot(
-            "mcp_hub: No tool fits 'zzzz'. Servers and their tools: one (2). Try other words.\n"
+            """\
+mcp_hub: No tool fits 'zzzz'. Try other words, or read a file:
+servers/one.pyi  2 tools
+  def tool_000(text: str, *, count: int = 1) -> Any  # Process a text in way 0 and say how it went.
+  def tool_001(text: str, *, count: int = 1) -> Any  # Process a text in way 1 and say how it went.
+"""
         )
 
 

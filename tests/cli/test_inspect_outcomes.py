@@ -9,11 +9,21 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
+from mcp_hub.sandbox import confinement
 from tests.cli.commands import BARE, BROKEN, STOCK, mcp_hub
 from tests.cli.running import MISBEHAVING, wrong
 from tests.support import FIXTURES
 
 pytestmark = pytest.mark.usefixtures("state")
+
+
+@pytest.fixture(autouse=True)
+def missing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the machine is said to lack: nothing, until a test puts something in."""
+    lacking: dict[str, str] = {}
+    monkeypatch.setattr(confinement, "features", lambda: {"landlock": "", "seccomp": ""} | lacking)
+    return lacking
+
 
 READ_ONLY = '[policy]\nmode = "read-only"\n'
 
@@ -29,16 +39,16 @@ class TestCheck:
             "`mcp_hub init` writes one, and `mcp_hub import` takes over the servers of your other MCP clients.\n"
         )
 
-    def test_where_nothing_is_configured_json_is_an_empty_list(self, empty: Path) -> None:
+    def test_where_nothing_is_configured_json_has_no_servers(self, empty: Path) -> None:
         done = mcp_hub("check", "--json", cwd=empty)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
+        assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, {"servers": []}, "")
 
     def test_json_is_all_that_is_known_of_each_server(
         self, servers_toml: Callable[[str], Path], empty: Path, tmp_path: Path
     ) -> None:
         config = str(servers_toml(BARE % "one" + BROKEN + MISBEHAVING % ("ok", tmp_path / "journal")))
         done = mcp_hub("check", "--json", "--config", config, cwd=empty)
-        rows = {row["name"]: row for row in json.loads(done.stdout)}
+        rows = {row["name"]: row for row in json.loads(done.stdout)["servers"]}
         assert {name: (row["state"], row["protocol"], row["tools"]) for name, row in rows.items()} == snapshot(
             {"one": ("ready", "2025-11-25", 2), "broken": ("failed", None, None), "odd": ("ready", "2024-11-05", 2)}
         )
@@ -47,8 +57,30 @@ class TestCheck:
 
     def test_a_tool_that_is_filtered_out_is_not_counted(self, servers_toml: Callable[[str], Path], empty: Path) -> None:
         config = str(servers_toml(BARE % "one" + 'tools.deny = ["tool_000"]\n'))
-        (row,) = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)
+        (row,) = json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout)["servers"]
         assert row["tools"] == 1
+
+    def test_what_the_machine_lacks_for_the_sandbox_is_told_and_the_status_stays(
+        self, servers_toml: Callable[[str], Path], empty: Path, missing: dict[str, str]
+    ) -> None:
+        missing["landlock"] = "this kernel has no Landlock"
+        missing["seccomp"] = "there is no filter for this processor: riscv64"
+        done = mcp_hub("check", "--config", str(servers_toml(BARE % "one")), cwd=empty)
+        assert done.returncode == 0
+        assert done.stderr == snapshot("""\
+mcp_hub: Programs run without landlock: this kernel has no Landlock.
+mcp_hub: Programs run without seccomp: there is no filter for this processor: riscv64.
+""")
+
+    def test_json_has_it_under_sandbox_and_nothing_when_all_is_there(
+        self, servers_toml: Callable[[str], Path], empty: Path, missing: dict[str, str]
+    ) -> None:
+        config = str(servers_toml(BARE % "one"))
+        assert json.loads(mcp_hub("check", "--json", "--config", config, cwd=empty).stdout).keys() == {"servers"}
+        missing["landlock"] = "this kernel has no Landlock"
+        done = mcp_hub("check", "--json", "--config", config, cwd=empty)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)["sandbox"] == {"landlock": "this kernel has no Landlock"}
 
     def test_rules_are_not_doubted_while_a_server_is_missing(
         self, servers_toml: Callable[[str], Path], empty: Path

@@ -62,7 +62,7 @@ async def test_an_answer_is_the_other_hubs_with_its_progress() -> None:
     async def report(progress: float, message: str) -> None:
         told.append((progress, message))
 
-    answer = await attached(Session()).answer("getToolDocs", {"server": "a"}, report)
+    answer = await attached(Session()).answer("getToolDocs", {"server": "a"}, report=report)
     assert (answer.parts, answer.is_error) == (("getToolDocs {'server': 'a'}", "printed"), True)
     assert told == [(1.0, "")]
 

@@ -381,3 +381,18 @@ def test_one_servers_list_leaves_the_others_as_they_are(live: LiveCatalog) -> No
     before = live.snapshot.servers["b"]
     live.put("a", [])
     assert live.snapshot.servers["b"] is before
+
+
+def test_a_default_that_comes_in_another_order_at_each_start_changes_nothing() -> None:
+    def listed(*defaults: Any) -> list[dict[str, Any]]:
+        properties = {f"p{number}": {"type": "string", "default": each} for number, each in enumerate(defaults)}
+        return [{"name": "t", "inputSchema": {"type": "object", "properties": properties}}]
+
+    live = LiveCatalog({"s": ServerSettings(command=("x",))}, UNRESTRICTED)
+    live.put("s", listed("b, a", ["y", "x"]))
+    before = live.snapshot
+    assert live.put("s", listed("a, b", ["x", "y"])) is None
+    assert live.snapshot is before
+    changed = live.put("s", listed("a, c", ["x", "y"]))
+    assert changed is not None
+    assert changed.altered == ["t"]

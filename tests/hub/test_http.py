@@ -5,9 +5,21 @@ from contextlib import closing
 
 import pytest
 from inline_snapshot import snapshot
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 
 from mcp_hub.errors import ConfigError
-from mcp_hub.hub.http import Clients, check_tokens, is_loopback, listen, parse_address, url_of
+from mcp_hub.hub.http import (
+    ANYONE,
+    Clients,
+    check_tokens,
+    current_client,
+    is_loopback,
+    listen,
+    parse_address,
+    url_of,
+)
+from mcp_hub.hub.journal import LOCAL, owner_of
 from mcp_hub.settings import HttpSettings
 
 pytestmark = pytest.mark.anyio
@@ -90,6 +102,33 @@ async def test_attached_hubs_have_the_hubs_secret_and_names_of_their_own() -> No
     assert named
     assert len({one.client_id, two.client_id, named.client_id}) == 3
     assert await clients.verify_token("the-hubs-own-secret") is None
+
+
+async def test_a_request_is_its_tokens_and_of_nobody_in_particular_without_one() -> None:
+    clients = Clients(lambda: {"ada": ADA}, "the-hubs-own-secret")
+    asking = []
+    for token in (ADA, "the-hubs-own-secret.window-1"):
+        access = await clients.verify_token(token)
+        assert access
+        before = auth_context_var.set(AuthenticatedUser(access))
+        asking.append(current_client())
+        auth_context_var.reset(before)
+    asking.append(current_client())
+    assert asking == ["client:ada", "attached:window-1", ANYONE]
+
+
+@pytest.mark.parametrize(
+    ("client", "owner"),
+    [
+        (LOCAL, LOCAL),
+        ("attached:window-1", LOCAL),
+        ("client:ada", "client:ada"),
+        ("client:attached:x", "client:attached:x"),
+        (ANYONE, ANYONE),
+    ],
+)
+def test_attached_windows_share_what_is_the_users_and_tokens_share_nothing(client: str, owner: str) -> None:
+    assert owner_of(client) == owner
 
 
 async def test_a_token_counts_from_when_it_is_configured_until_it_is_taken_out() -> None:

@@ -1,16 +1,19 @@
 """The four meta-tools without a client: what each answers over a catalog of its own."""
 
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from inline_snapshot import snapshot
 
-from mcp_hub.errors import CallerError, LimitError, ScriptError
+from mcp_hub.errors import CallerError, ScriptError
 from mcp_hub.hub.catalog import UNRESTRICTED, LiveCatalog
 from mcp_hub.hub.meta_tools import META_TOOLS, MetaTools
-from mcp_hub.sandbox.limits import Limits
-from mcp_hub.sandbox.pool import Job, Run
+from mcp_hub.hub.programs import Executed, Report
+from mcp_hub.hub.scripts import SharedScripts
+from mcp_hub.hub.unseen import Unseen
+from mcp_hub.sandbox.conversation import Run
 from mcp_hub.settings import ServerSettings
 
 pytestmark = pytest.mark.anyio
@@ -31,15 +34,19 @@ class Servers:
 
 
 class Programs:
-    """Stands in for the pool: answers every program alike and keeps the job."""
+    """Stands in for what runs programs: answers every program alike, and keeps what was asked of it."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self.job: Job | None = None
+    def __init__(self, executed: Executed | CallerError) -> None:
+        self._executed = executed
+        self.asked: list[tuple[str, str, str | None]] = []
 
-    async def run(self, job: Job, call_tool: Any) -> Run:
-        self.job = job
-        return self._run
+    async def execute(
+        self, code: str, client: str, resume: str | None = None, report: Report | None = None
+    ) -> Executed:
+        self.asked.append((code, client, resume))
+        if isinstance(self._executed, CallerError):
+            raise self._executed
+        return self._executed
 
 
 def tool(name: str, description: str = "", **properties: Any) -> dict[str, Any]:
@@ -47,7 +54,12 @@ def tool(name: str, description: str = "", **properties: Any) -> dict[str, Any]:
 
 
 def meta_tools(
-    *, run: Run | None = None, servers: Servers | None = None, notes: tuple[str, ...] = (), count: int = 2
+    *,
+    executed: Executed | CallerError | None = None,
+    servers: Servers | None = None,
+    notes: tuple[str, ...] = (),
+    count: int = 2,
+    scripts: SharedScripts | None = None,
 ) -> tuple[MetaTools, Programs]:
     """Meta-tools over two servers: `git-hub`, which has been seen, and `slack`, which hasn't."""
     settings = {
@@ -57,19 +69,29 @@ def meta_tools(
     live = LiveCatalog(settings, UNRESTRICTED)
     tools = [tool("list_issues", "List issues.", owner={"type": "string"}), tool("create-issue", "Create an issue.")]
     live.put("git-hub", (tools * count)[:2] + [tool(f"tool_{n}", "x" * 100) for n in range(count - 2)])
+    programs = Programs(executed or Executed(Run(value=1), "abc234", "1"))
+    return over(live, servers or Servers(), programs, notes, scripts), programs
+
+
+def over(
+    live: LiveCatalog,
+    servers: Servers,
+    programs: Programs,
+    notes: tuple[str, ...] = (),
+    scripts: SharedScripts | None = None,
+) -> MetaTools:
     kept = anyio.Event()
     kept.set()
-    programs = Programs(run or Run(value=1))
-    made = MetaTools(
+    downstreams: Any = servers
+    runs: Any = programs
+    return MetaTools(
         live=live,
-        kept_loaded=kept,
-        downstreams=servers or Servers(),  # type: ignore[arg-type]
-        calls=None,  # type: ignore[arg-type]
-        pool=programs,  # type: ignore[arg-type]
-        limits=Limits(result_characters=100),
+        unseen=Unseen(live, downstreams, kept),
+        downstreams=downstreams,
+        programs=runs,
+        scripts=lambda: scripts or SharedScripts(None),
         notes=lambda: notes,
     )
-    return made, programs
 
 
 async def answer(made: MetaTools, name: str, **arguments: Any) -> str:
@@ -81,25 +103,34 @@ async def test_files_are_listed_with_what_is_known_of_each_server() -> None:
     made, _ = meta_tools(notes=("./servers.toml was left alone.",))
     assert await answer(made, "listToolFiles") == snapshot("""\
 servers/git_hub.pyi  2 tools       Code and issues
+  def create_issue() -> Any  # Create an issue.
+  def list_issues(*, owner: str = None) -> Any  # List issues.
 servers/slack.pyi    no tools yet  Server 'slack' is still connecting.
 ./servers.toml was left alone.\
 """)
 
 
 async def test_no_server_at_all_says_what_to_do() -> None:
-    kept = anyio.Event()
-    kept.set()
-    made = MetaTools(
-        live=LiveCatalog({}, UNRESTRICTED),
-        kept_loaded=kept,
-        downstreams=Servers(),  # type: ignore[arg-type]
-        calls=None,  # type: ignore[arg-type]
-        pool=None,  # type: ignore[arg-type]
-        limits=Limits(),
-    )
+    made = over(LiveCatalog({}, UNRESTRICTED), Servers(), Programs(CallerError("no")))
     assert await answer(made, "listToolFiles") == snapshot(
         "No server is configured. Add one to servers.toml; `mcp_hub config schema` describes it."
     )
+
+
+async def test_shared_scripts_are_listed_below_the_servers_and_read_by_line(tmp_path: Path) -> None:
+    (tmp_path / "triage.star").write_text("# Sorts issues.\ndef triage():\n    return 1\n")
+    made, _ = meta_tools(scripts=SharedScripts(tmp_path))
+    assert await answer(made, "listToolFiles") == snapshot("""\
+servers/git_hub.pyi  2 tools       Code and issues
+  def create_issue() -> Any  # Create an issue.
+  def list_issues(*, owner: str = None) -> Any  # List issues.
+servers/slack.pyi    no tools yet  Server 'slack' is still connecting.
+scripts/triage.star  script        triage: Sorts issues.\
+""")
+    assert await answer(made, "readToolFile", fileName="./scripts/triage.star", startLine=2, endLine=2) == (
+        "def triage():"
+    )
+    assert (await answer(made, "readToolFile", fileName="scripts/triag.star")).startswith("There is no shared script")
 
 
 async def test_a_search_shows_signatures_ready_to_call() -> None:
@@ -146,52 +177,95 @@ async def test_docs_are_found_by_the_servers_own_names_too() -> None:
     assert docs.startswith("git_hub.create_issue\n(the server calls it 'create-issue')\n")
 
 
+async def test_several_files_are_read_at_once_and_a_tool_has_a_file_of_its_own() -> None:
+    made, _ = meta_tools()
+    whole = await answer(made, "readToolFile", fileName="git_hub")
+    assert await answer(made, "readToolFile", fileName="servers/git*.pyi, git_hub") == f"{whole}\n{whole}"
+    assert await answer(made, "readToolFile", fileName=["git_hub"]) == whole
+    one = "git_hub: def create_issue() -> Any  # Create an issue."
+    for name in ("servers/git_hub/create_issue.pyi", "git_hub.create_issue", "GIT_HUB/create-issue", "*/create*"):
+        assert await answer(made, "readToolFile", fileName=name) == one, name
+
+
+async def test_a_file_that_is_not_there_is_told_with_the_nearest() -> None:
+    made, _ = meta_tools()
+    told = [
+        await answer(made, "readToolFile", fileName=name) for name in ("git_hab", "git_hub.create", "*/x*", "x*", ",")
+    ]
+    assert told == snapshot(
+        [
+            "There is no server 'git_hab'. Did you mean 'git_hub'? Servers: git_hub, slack.",
+            "There is no tool 'create' in git_hub. Did you mean 'create_issue'? "
+            "readToolFile('servers/git_hub.pyi') lists all.",
+            "No tool of git_hub fits 'x*'. readToolFile('servers/git_hub.pyi') lists all.",
+            "No server fits 'x*'. Servers: git_hub.",
+            "No name was given. listToolFiles() lists the files.",
+        ]
+    )
+
+
+async def test_docs_of_several_tools_come_one_after_the_other() -> None:
+    made, _ = meta_tools()
+    both = [await answer(made, "getToolDocs", server="git_hub", tool=name) for name in ("list_issues", "create-issue")]
+    assert await answer(made, "getToolDocs", server="git_hub", tool="list_issues, create-issue") == "\n".join(both)
+    assert await answer(made, "getToolDocs", server="git_hub", tool="git_hub.list_issues") == both[0]
+    assert await answer(made, "getToolDocs", server="git_hub", tool=["create_issue"]) == both[1]
+
+
+async def test_docs_that_are_too_many_name_the_tools_they_leave_out() -> None:
+    made, _ = meta_tools(count=400)
+    text = await answer(made, "getToolDocs", server="git_hub", tool="*")
+    assert len(text) < 40_000
+    assert text.splitlines()[-1].startswith("[not shown: tool_")
+
+
+async def test_a_search_keeps_to_one_server_and_to_the_number_asked_for() -> None:
+    made, _ = meta_tools(count=40)
+    assert len((await answer(made, "listToolFiles", query="issue tool", limit=20)).splitlines()) >= 2
+    assert await answer(made, "listToolFiles", query="list issues", server="git-hub", limit=1) == (
+        "git_hub: def list_issues(*, owner: str = None) -> Any  # List issues."
+    )
+    assert await answer(made, "listToolFiles", query="nothing of the kind", server="git-hub") == snapshot("""\
+No tool in git_hub fits 'nothing of the kind'. Try other words, or read a file:
+servers/git_hub.pyi  40 tools      Code and issues
+servers/slack.pyi    no tools yet  Server 'slack' is still connecting.
+Not searched: Server 'slack' is still connecting.\
+""")
+    assert len((await answer(made, "listToolFiles", server="git_hub", limit=2)).splitlines()) == 4
+
+
 async def test_a_server_that_failed_is_told_wherever_it_is_asked_for() -> None:
     servers = Servers("Server 'slack' can't start.")
-    made, programs = meta_tools(servers=servers)
+    made, _ = meta_tools(servers=servers)
     assert (await made.answer("readToolFile", {"fileName": "slack"})).is_error
     assert await answer(made, "getToolDocs", server="slack", tool="x") == "Server 'slack' can't start."
-    await answer(made, "executeToolCode", code="slack.post()")
-    assert programs.job is not None
-    assert programs.job.unavailable == {"slack": "Server 'slack' can't start."}
     assert set(servers.waited_for) == {"slack"}
 
 
-async def test_only_servers_that_a_program_names_are_handed_to_it() -> None:
+async def test_a_program_is_run_for_the_client_that_sent_it() -> None:
     made, programs = meta_tools()
-    await answer(made, "executeToolCode", code="result = git_hub.list_issues()")
-    assert programs.job is not None
-    assert dict(programs.job.namespaces) == {"git_hub": ["create_issue", "list_issues"]}
-    assert programs.job.unavailable == {}
-    assert list(programs.job.servers) == ["git_hub", "slack"]
+    await made.answer("executeToolCode", {"code": "1"}, "client:ada")
+    await made.answer("executeToolCode", {"code": "2", "resume": "abc234 skip"})
+    assert programs.asked == [("1", "client:ada", None), ("2", "local", "abc234 skip")]
 
 
-@pytest.mark.parametrize(
-    ("run", "parts"),
-    [
-        (Run(value={"é": [1, None, True]}), ('{"é": [1, null, true]}',)),
-        (Run(value="plain"), ("plain",)),
-        (Run(value=None, log="working\n"), ("null", "printed:\nworking\n")),
-        (
-            Run(answered=False),
-            ("null: the program gave no answer. Set result, return it from main(), or end with an expression.",),
-        ),
-    ],
-)
-async def test_an_answer_is_text_or_json_and_prints_come_apart(run: Run, parts: tuple[str, ...]) -> None:
-    made, _ = meta_tools(run=run)
+async def test_prints_come_apart_from_the_answer() -> None:
+    made, _ = meta_tools(executed=Executed(Run(value=None, log="working\n"), "abc234", "null"))
     answered = await made.answer("executeToolCode", {"code": ""})
-    assert (answered.parts, answered.is_error) == (parts, False)
+    assert (answered.parts, answered.is_error) == (("null", "printed:\nworking\n"), False)
 
 
-async def test_a_failure_says_its_kind_and_what_had_been_done() -> None:
-    made, _ = meta_tools(run=Run(error=ScriptError("name", "line 1: no"), calls=3, succeeded=2, log="x\n"))
-    assert (await made.answer("executeToolCode", {"code": ""})).parts == snapshot(
-        ("The program failed (name). Before that, 2 of the 3 tool calls succeeded.\nline 1: no", "printed:\nx\n")
-    )
-    limit = LimitError("calls", "3", "How far.", "What now.")
-    made, _ = meta_tools(run=Run(error=limit))
-    assert (await made.answer("executeToolCode", {"code": ""})).is_error
+async def test_a_failed_program_is_an_error_with_what_it_printed() -> None:
+    run = Run(error=ScriptError("name", "line 1: no"), log="x\n")
+    made, _ = meta_tools(executed=Executed(run, "abc234", "The program failed (name)."))
+    answered = await made.answer("executeToolCode", {"code": ""})
+    assert (answered.parts, answered.is_error) == (("The program failed (name).", "printed:\nx\n"), True)
+
+
+async def test_a_program_that_is_not_run_is_an_error_with_the_reason() -> None:
+    made, _ = meta_tools(executed=CallerError("There is no run 'abc234' to resume."))
+    answered = await made.answer("executeToolCode", {"code": "", "resume": "abc234"})
+    assert (answered.parts, answered.is_error) == (("There is no run 'abc234' to resume.",), True)
 
 
 async def test_misuse_is_told_and_an_unknown_tool_is_raised() -> None:

@@ -1,17 +1,15 @@
-"""What a program gets for a tool's result, and what an agent gets for a program's."""
+"""What a program gets for a tool's result."""
 
 import base64
 import json
-import re
 from typing import Any
 
 import mcp_types as types
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inline_snapshot import snapshot
 
-from mcp_hub.hub.results import error_text, from_text, render, to_value
+from mcp_hub.hub.results import error_text, from_text, to_value
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -174,65 +172,3 @@ def test_no_base64_enters_a_program(parts: list[bytes]) -> None:
 )
 def test_a_failure_says_what_the_tool_said(failed: types.CallToolResult, said: str) -> None:
     assert error_text(failed) == said
-
-
-# A program's answer
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        ("plain text", "plain text"),
-        ("", ""),
-        ('a "quoted" line\n', 'a "quoted" line\n'),
-        (None, "null"),
-        (True, "true"),
-        (3, "3"),
-        ({"a": [1, None]}, '{"a": [1, null]}'),
-        (["größe", "大"], '["größe", "大"]'),
-        (12345678901234567890123, "12345678901234567890123"),
-    ],
-)
-def test_text_is_answered_as_it_is_and_everything_else_as_json(value: Any, written: str) -> None:
-    assert render(value, 1000) == written
-
-
-def test_what_is_over_the_limit_is_cut_and_counted() -> None:
-    assert render("abcdefghij" * 500, 20) == snapshot("""\
-abcdefghijabcdefghij
-[cut: these are the first 20 of 5,000 characters. Filter or summarise in the program, and answer with what matters.]\
-""")
-
-
-def test_json_over_the_limit_is_cut_and_counted_too() -> None:
-    assert render(list(range(100)), 10).startswith("[0, 1, 2, \n[cut: these are the first 10 of 390 characters.")
-
-
-def test_an_answer_of_exactly_the_limit_is_whole() -> None:
-    assert render("x" * 100, 100) == "x" * 100
-    assert render("x" * 101, 100) != "x" * 101
-
-
-NOTE_CHARACTERS = 200
-
-
-@given(JSON, st.integers(1, 200))
-@settings(deadline=None)
-def test_an_answer_is_whole_or_cut_at_the_limit_with_the_true_size_in_its_note(value: Any, most: int) -> None:
-    whole = render(value, 10**9)
-    shown = render(value, most)
-    if len(whole) <= most:
-        assert shown == whole
-        return
-    assert shown.startswith(whole[:most])
-    note = re.fullmatch(r"\n\[cut: these are the first ([\d,]+) of ([\d,]+) characters\. .*\]", shown[most:])
-    assert note is not None
-    assert [int(number.replace(",", "")) for number in note.groups()] == [most, len(whole)]
-    assert len(shown) <= most + NOTE_CHARACTERS
-
-
-@given(JSON)
-@settings(deadline=None)
-def test_an_answer_that_isnt_text_can_be_read_back(value: Any) -> None:
-    whole = render(value, 10**9)
-    assert whole == value if isinstance(value, str) else json.loads(whole) == value

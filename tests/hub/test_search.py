@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from mcp_hub.hub.catalog import build_server
-from mcp_hub.hub.search import QUERY_CHARACTERS, Index, words
+from mcp_hub.hub.search import QUERY_CHARACTERS, THESAURUS, Index, Thesaurus, words
 
 SERVERS: Mapping[str, Mapping[str, tuple[str, list[str]]]] = {
     "github": {
@@ -67,7 +67,13 @@ def test_the_tool_that_fits_best_comes_first(query: str, first: str) -> None:
 
 def test_the_listing_of_a_search_is_ranked_over_all_servers() -> None:
     assert found("list issues of a repository", 8) == snapshot(
-        ["github.list_issues", "github.create_issue", "slack.list_channels", "github.get_file_contents"]
+        [
+            "github.list_issues",
+            "github.create_issue",
+            "slack.list_channels",
+            "github.get_file_contents",
+            "github.createPullRequest",
+        ]
     )
 
 
@@ -83,6 +89,38 @@ def test_a_word_in_a_name_weighs_more_than_in_a_description_and_that_more_than_i
         }
     )
     assert [tool for _, tool in made.search("cursor", 9)] == ["beta_cursor", "alpha", "gamma"]
+
+
+def test_a_request_in_other_words_finds_the_tool_by_words_that_mean_the_same() -> None:
+    assert found("report a bug")[0] == "github.create_issue"
+    assert found("tell the team in the chat")[0] == "slack.post_message"
+
+
+def test_the_requests_own_words_weigh_more_than_those_that_mean_the_same() -> None:
+    made = index({"s": {"delete_file": ("Deletes.", []), "remove_file": ("Removes.", [])}})
+    assert made.search("remove", 2) == [("s", "remove_file"), ("s", "delete_file")]
+    assert made.search("delete", 2) == [("s", "delete_file"), ("s", "remove_file")]
+
+
+def test_a_search_of_one_server_finds_nothing_of_another() -> None:
+    assert {server for server, _ in index().search("channel repository", 9, "slack")} == {"slack"}
+    assert index().search("repository", 9, "weather") == []
+
+
+@pytest.mark.parametrize("word", ["ticket", "tickets", "ticketed", "ticketing"])
+def test_the_thesaurus_gives_the_other_words_of_every_group_that_a_word_stands_in(word: str) -> None:
+    thesaurus = Thesaurus("# ticket comment\nissue ticket\nticket pass\nother group")
+    assert thesaurus.related([word]) == ["issue", "pass"]
+
+
+def test_the_thesaurus_repeats_no_word_of_the_request() -> None:
+    assert Thesaurus("issue ticket bug").related(["bug", "issue"]) == ["ticket"]
+
+
+def test_every_line_of_the_thesaurus_is_a_group_of_words_that_can_be_found() -> None:
+    groups = [line.split() for line in THESAURUS.splitlines() if not line.startswith("#")]
+    assert all(len(set(group)) == len(group) > 1 for group in groups)
+    assert all(words(word) == word for group in groups for word in group)
 
 
 def test_no_more_tools_come_than_asked_for() -> None:

@@ -9,20 +9,26 @@ from mcp import Client, MCPError
 from mcp_types import TextContent
 
 from mcp_hub.errors import CallerError
-from mcp_hub.hub.meta_tools import Answer, Report
+from mcp_hub.hub.journal import LOCAL
+from mcp_hub.hub.meta_tools import Answer
+from mcp_hub.hub.programs import Report
 from mcp_hub.hub.server import build_server
 
 pytestmark = pytest.mark.anyio
 
 
 class Canned:
-    """Answers every meta-tool alike; `reported` says whether it was given a way to report progress."""
+    """Answers every meta-tool alike; keeps who asked, and whether a way to report progress was given."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self.reported = False
+        self.clients: list[str] = []
 
-    async def answer(self, name: str, arguments: Mapping[str, Any], report: Report | None = None) -> Answer:
+    async def answer(
+        self, name: str, arguments: Mapping[str, Any], client: str = LOCAL, report: Report | None = None
+    ) -> Answer:
+        self.clients.append(client)
         if name == "nothing":
             raise CallerError("There is no tool 'nothing'.")
         if report is not None:
@@ -73,3 +79,20 @@ async def test_a_tool_that_does_not_exist_is_a_protocol_error(era: str) -> None:
     async with client(Canned(Answer(("x",))), era) as connected:
         with pytest.raises(MCPError, match=r"There is no tool 'nothing'\."):
             await connected.call_tool("nothing", {})
+
+
+async def test_each_call_says_whose_it_is(era: str) -> None:
+    canned = Canned(Answer(("x",)))
+    asking = iter(["client:ada", "client:bob"])
+    server = build_server(canned, "", lambda: None, lambda: next(asking))
+    async with Client(server, mode=era) as connected:
+        await connected.call_tool("listToolFiles", {})
+        await connected.call_tool("listToolFiles", {})
+    assert canned.clients == ["client:ada", "client:bob"]
+
+
+async def test_on_stdio_the_one_client_is_the_hubs_own_user(era: str) -> None:
+    canned = Canned(Answer(("x",)))
+    async with client(canned, era) as connected:
+        await connected.call_tool("listToolFiles", {})
+    assert canned.clients == [LOCAL]

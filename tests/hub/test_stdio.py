@@ -9,6 +9,7 @@ import mcp_types as types
 import pytest
 from mcp.shared.message import SessionMessage
 
+from mcp_hub.hub.direct import DirectCalls
 from mcp_hub.hub.stdio import child_streams
 from tests.support import PATIENCE, LineHub
 
@@ -24,7 +25,10 @@ async def test_noise_and_oversized_messages_leave_the_others_whole() -> None:
     ended = anyio.Event()
     answer = '{"jsonrpc":"2.0","id":%d,"result":{"text":"%s"}}\n'
     with theirs_in, theirs_out, ours_in, ours_out, anyio.fail_after(PATIENCE):
-        async with child_streams(ours_in, ours_out, 200, noise.append, ended.set) as (incoming, outgoing):
+        async with child_streams(ours_in, ours_out, 200, noise.append, ended.set, DirectCalls()) as (
+            incoming,
+            outgoing,
+        ):
             theirs_out.sendall(b"starting...\n" + (answer % (1, "x" * 300)).encode() + (answer % (2, "é")).encode())
             first = await incoming.receive()
             second = await incoming.receive()

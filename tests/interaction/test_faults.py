@@ -15,16 +15,12 @@ from tests.support import alive, text_of
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def transport() -> str:
-    """What goes wrong with a server is told alike however the hub is served."""
-    return "stdio"
-
-
-BAD = """
-[servers.bad]
+BAD_SERVER = """
+[servers.%s]
 command = ["{python}", "-I", "-S", "{fixtures}/misbehaving_server.py", "--mode", "%s", "--delay", "%s"]
 timeout = %s
+"""
+GOOD = """
 [servers.good]
 command = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "2"]
 """
@@ -34,6 +30,11 @@ def plain(text: str) -> str:
     """A told text without what differs from run to run."""
     text = re.sub(r"/\S*/logs/servers/", "LOGS/", text)
     return re.sub(r"\d+\.\d+ s\b", "N s", text)
+
+
+def between_tries(text: str) -> str:
+    """A told text without when the server is tried next: nothing is said of that while it is."""
+    return text.replace(" The next try is in N s.", "")
 
 
 async def told(client: Client, code: str) -> str:
@@ -47,104 +48,86 @@ async def told(client: Client, code: str) -> str:
 async def test_a_server_that_prints_or_asks_out_of_turn_works_all_the_same(
     connect: Connect, servers_toml: Callable[[str], Path]
 ) -> None:
-    for mode in ("chatty", "early-request", "bad-json"):
-        async with connect(servers_toml(BAD % (mode, 0, 10))) as client:
+    modes = {"chatty": "chatty", "early": "early-request", "garbled": "bad-json"}
+    async with connect(servers_toml("".join(BAD_SERVER % (*each, 0, 10) for each in modes.items()))) as client:
+        for name in modes:
+            result = await client.call_tool("executeToolCode", {"code": f"result = {name}.fine()"})
+            assert not result.is_error, (name, text_of(result))
+
+
+async def test_a_fault_during_a_call_is_told_and_the_next_call_works(
+    connect: Connect, servers_toml: Callable[[str], Path]
+) -> None:
+    faults = ["die", "garbage", "late", "wrong-id", "huge", "not-a-result", "error"]
+    lines: dict[str, str] = {}
+    async with connect(servers_toml(BAD_SERVER % ("bad", "ok", 3, 2))) as client:
+        for what in faults:
+            lines[what] = await told(client, f"result = bad.do(what='{what}')")
             result = await client.call_tool("executeToolCode", {"code": "result = bad.fine()"})
-            assert not result.is_error, (mode, text_of(result))
-
-
-@pytest.mark.parametrize(
-    ("what", "expected"),
-    [
-        (
-            "die",
-            snapshot(
+            assert not result.is_error, (what, text_of(result))
+    assert lines == snapshot(
+        {
+            "die": (
                 "error: Server 'bad' exited with status 1 before it answered do; it may or may not have done it. "
                 "Its log: LOGS/bad.log"
             ),
-        ),
-        (
-            "garbage",
-            snapshot(
+            "garbage": (
                 "error: Server 'bad' didn't answer do within 2 s (servers.bad.timeout); it may still have done it. "
                 "Its log: LOGS/bad.log"
             ),
-        ),
-        (
-            "late",
-            snapshot(
+            "late": (
                 "error: Server 'bad' didn't answer do within 2 s (servers.bad.timeout); it may still have done it. "
                 "Its log: LOGS/bad.log"
             ),
-        ),
-        (
-            "wrong-id",
-            snapshot(
+            "wrong-id": (
                 "error: Server 'bad' didn't answer do within 2 s (servers.bad.timeout); it may still have done it. "
                 "Its log: LOGS/bad.log"
             ),
-        ),
-        (
-            "huge",
-            snapshot(
-                "error: Server 'bad' answered do with error -32603: answered with a message of 20,000,100 bytes; the "
-                "limit is 16,777,216 (hub.max_message_mib)."
+            "huge": (
+                "error: Server 'bad' answered do with error -32603: a message of 20,000,109 bytes; the limit is "
+                "16,777,216 (hub.max_message_mib); it may still have done it."
             ),
-        ),
-        (
-            "not-a-result",
-            snapshot(
+            "not-a-result": (
                 "error: Server 'bad' answered do with what is no tool result (MCP, tools/call). Its log: LOGS/bad.log"
             ),
-        ),
-        ("error", snapshot("error: Server 'bad' answered do with error -32000: the disk is full.")),
-    ],
-)
-async def test_a_fault_during_a_call_is_told_and_the_next_call_works(
-    connect: Connect, servers_toml: Callable[[str], Path], what: str, expected: str
-) -> None:
-    async with connect(servers_toml(BAD % ("ok", 3, 2))) as client:
-        assert await told(client, f"result = bad.do(what='{what}')") == expected
-        result = await client.call_tool("executeToolCode", {"code": "result = bad.fine()"})
-        assert not result.is_error, text_of(result)
+            "error": ("error: Server 'bad' answered do with error -32000: the disk is full."),
+        }
+    )
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        (
-            "exits-at-start",
-            snapshot(
-                "Server 'bad' exited with status 3 (its last words: \"misbehaving_server: no licence was found\") "
-                "N s after its start, before a session was open. The next try is in N s. Its log: LOGS/bad.log"
-            ),
-        ),
-        (
-            "never-answers-initialize",
-            snapshot(
-                "Server 'bad' didn't open a session within 1 s (servers.bad.timeout). "
-                "The next try is in N s. Its log: LOGS/bad.log"
-            ),
-        ),
-        (
-            "slow-list",
-            snapshot(
-                "Server 'bad' didn't open a session within 1 s (servers.bad.timeout). "
-                "The next try is in N s. Its log: LOGS/bad.log"
-            ),
-        ),
-    ],
-)
 async def test_a_server_that_never_gets_ready_is_told_and_hides_no_other(
-    connect: Connect, servers_toml: Callable[[str], Path], mode: str, expected: str
+    connect: Connect, servers_toml: Callable[[str], Path]
 ) -> None:
-    async with connect(servers_toml(BAD % (mode, 60, 1))) as client:
-        listed = plain(text_of(await client.call_tool("listToolFiles", {})))
-        assert f"servers/bad.pyi   no tools yet  {expected}" in listed
-        assert "servers/good.pyi  2 tools" in listed
-        assert await told(client, "result = bad.fine()") == f"line 1: {expected}"
+    modes = {"exits": "exits-at-start", "silent": "never-answers-initialize", "slow": "slow-list"}
+    bad = "".join(BAD_SERVER % (name, mode, 60, 1) for name, mode in modes.items())
+    async with connect(servers_toml(bad + GOOD)) as client:
+        listed = between_tries(plain(text_of(await client.call_tool("listToolFiles", {}))))
+        reasons = {name: between_tries(await told(client, f"result = {name}.fine()")) for name in modes}
         fine = await client.call_tool("executeToolCode", {"code": "result = good.tool_000(text='a')['ok']"})
         assert text_of(fine) == "true"
+    assert reasons == snapshot(
+        {
+            "exits": (
+                "line 1: Server 'exits' exited with status 3 (its last words: \"misbehaving_server: no licence was "
+                'found") N s after its start, before a session was open. '
+                "Its log: LOGS/exits.log"
+            ),
+            "silent": (
+                "line 1: Server 'silent' didn't open a session within 1 s (servers.silent.timeout). "
+                "Its log: LOGS/silent.log"
+            ),
+            "slow": (
+                "line 1: Server 'slow' didn't open a session within 1 s (servers.slow.timeout). Its log: LOGS/slow.log"
+            ),
+        }
+    )
+    why = {name: f"no tools yet  {line.removeprefix('line 1: ')}" for name, line in reasons.items()}
+    assert [line for line in listed.splitlines() if line.startswith("servers/")] == [
+        f"servers/exits.pyi   {why['exits']}",
+        f"servers/silent.pyi  {why['silent']}",
+        f"servers/slow.pyi    {why['slow']}",
+        "servers/good.pyi    2 tools",
+    ]
 
 
 async def test_a_command_that_does_not_exist_names_the_key_to_correct(
@@ -193,15 +176,14 @@ async def test_an_argument_that_does_not_fit_never_leaves_the_hub(
     )
     async with connect(config) as client:
         assert await told(client, "echo.odd_params(from_='a', type='three', options={'max-depth': 'x'})") == snapshot(
-            "error: echo.odd_params was not called: argument options: field 'class' is missing; "
+            'line 1: echo.odd_params: argument type: expected one of "one", "two"; got text "three"; '
             'argument options["max-depth"]: expected int, got text "x"; '
-            'argument type: expected one of "one", "two"; got text "three". It is: def odd_params(from_: str, *, '
+            "argument options: field 'class' is missing. It is: def odd_params(from_: str, *, "
             'a_b: int = None, type: Literal["one", "two"] = None, options: {"class": str, "max-depth?": int} = None) '
             "-> Any"
         )
         assert await told(client, "echo.echo_text(txt='a')") == snapshot(
-            "error: echo.echo_text was not called: no parameter 'txt' (did you mean 'text'?). "
-            "It is: def echo_text(text: str) -> Any"
+            "line 1: echo.echo_text: no parameter 'txt' (did you mean 'text'?). It is: def echo_text(text: str) -> Any"
         )
     assert not journal.exists()
 

@@ -15,12 +15,6 @@ from tests.support import FIXTURES, text_of
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def transport() -> str:
-    """What goes wrong with a server is told alike however the hub is served."""
-    return "stdio"
-
-
 @contextmanager
 def weather(*options: str) -> Iterator[str]:
     """A weather server; its URL."""

@@ -14,7 +14,7 @@ from mcp import Client, MCPError
 from mcp_hub.hub.http import REQUEST_BYTES
 from tests.support import PATIENCE, HttpHub, descendants_of, http_client, said, text_of, until, wait_until_gone
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("serving over HTTP")]
 
 ADA, BOB = "the-token-of-ada-01", "the-token-of-bob-02"
 TOKENS = f'[hub.http.tokens]\nada = "{ADA}"\nbob = "${{BOBS_TOKEN}}"\n'
@@ -40,6 +40,18 @@ def start(state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]) -> I
     for hub in hubs:
         if hub.process.poll() is None:
             hub.close()
+
+
+@pytest.fixture
+def guarded(hub_with: Callable[..., HttpHub]) -> HttpHub:
+    """A hub with two tokens and no servers, for what is refused and changes nothing."""
+    return hub_with(TOKENS, BOBS_TOKEN=BOB)
+
+
+@pytest.fixture
+def unguarded(hub_with: Callable[..., HttpHub]) -> HttpHub:
+    """A hub without tokens, that has names and origins of its own."""
+    return hub_with('[hub.http]\nhosts = ["hub.example.com"]\norigins = ["https://app.example.com"]\n')
 
 
 def post(hub: HttpHub, body: object, *, version: str = "2025-06-18", **headers: str) -> httpx2.Response:
@@ -72,33 +84,31 @@ ERAS = pytest.mark.parametrize(("body", "version"), [(INITIALIZE, "2025-06-18"),
 
 
 @ERAS
-def test_without_a_right_token_nothing_is_answered(start: Start, body: object, version: str) -> None:
-    hub = start()
+def test_without_a_right_token_nothing_is_answered(guarded: HttpHub, body: object, version: str) -> None:
     for given in (None, "Bearer", "Bearer wrong", f"Bearer {ADA}x", f"Bearer {ADA[:-1]}", f"Bearer {BOB.upper()}", ADA):
         headers = {} if given is None else {"authorization": given}
         for sent in (body, b"x" * (REQUEST_BYTES + 1)):
-            refused = post(hub, sent, version=version, mcp_method="server/discover", **headers)
+            refused = post(guarded, sent, version=version, mcp_method="server/discover", **headers)
             assert refused.status_code == 401, given
             assert refused.headers["www-authenticate"].startswith("Bearer ")
             assert "mcp-session-id" not in refused.headers
-    assert ADA not in hub.log()
+    assert ADA not in guarded.log()
 
 
-def test_discovery_and_the_handshake_are_both_answered(start: Start) -> None:
-    hub = start()
+def test_discovery_and_the_handshake_are_both_answered(guarded: HttpHub) -> None:
     auth = f"Bearer {BOB}"
-    discovered = post(hub, DISCOVER, version="2026-07-28", mcp_method="server/discover", authorization=auth)
+    discovered = post(guarded, DISCOVER, version="2026-07-28", mcp_method="server/discover", authorization=auth)
     assert discovered.status_code == 200
     assert discovered.json()["result"]["supportedVersions"]
     assert "mcp-session-id" not in discovered.headers
-    shaken = post(hub, INITIALIZE, authorization=auth)
+    shaken = post(guarded, INITIALIZE, authorization=auth)
     assert shaken.status_code == 200
     assert shaken.headers["mcp-session-id"]
 
 
 @ERAS
-def test_a_request_from_elsewhere_is_refused(start: Start, body: object, version: str) -> None:
-    hub = start("")  # without tokens, these checks are all that stands between a web page and the tools
+def test_a_request_from_elsewhere_is_refused(unguarded: HttpHub, body: object, version: str) -> None:
+    # Without tokens, these checks are all that stands between a web page and the tools.
     refused = [
         (421, {"host": "evil.example"}),
         (421, {"host": "evil.example:80"}),
@@ -110,62 +120,57 @@ def test_a_request_from_elsewhere_is_refused(start: Start, body: object, version
         (406, {"accept": "text/html"}),
     ]
     for status, headers in refused:
-        answer = post(hub, body, version=version, mcp_method="server/discover", **headers)
+        answer = post(unguarded, body, version=version, mcp_method="server/discover", **headers)
         assert answer.status_code == status, headers
 
 
-def test_configured_names_and_origins_are_let_in(start: Start) -> None:
-    hub = start('[hub.http]\nhosts = ["hub.example.com"]\norigins = ["https://app.example.com"]\n')
-    own = hub.url.removesuffix("/mcp")
+def test_configured_names_and_origins_are_let_in(unguarded: HttpHub) -> None:
+    own = unguarded.url.removesuffix("/mcp")
     for headers in (
         {"host": "hub.example.com"},
         {"host": "hub.example.com:8443"},
         {"origin": "https://app.example.com"},
         {"origin": own},
     ):
-        assert post(hub, INITIALIZE, **headers).status_code == 200, headers
+        assert post(unguarded, INITIALIZE, **headers).status_code == 200, headers
 
 
 @pytest.mark.parametrize("version", ["2025-06-18", "2026-07-28"])
-def test_a_body_that_is_no_message_is_refused_and_the_hub_goes_on(start: Start, version: str) -> None:
-    hub = start()
+def test_a_body_that_is_no_message_is_refused_and_the_hub_goes_on(guarded: HttpHub, version: str) -> None:
     auth = f"Bearer {ADA}"
     for body in (b"", b"{", b"[]", b"null", b'{"jsonrpc": "2.0"}', b"\xff", b"[" * 100_000):
-        assert post(hub, body, version=version, authorization=auth).status_code == 400, body[:20]
-    assert post(hub, INITIALIZE, authorization=auth).status_code == 200
-    assert "Traceback" not in hub.log()
+        assert post(guarded, body, version=version, authorization=auth).status_code == 400, body[:20]
+    assert post(guarded, INITIALIZE, authorization=auth).status_code == 200
+    assert "Traceback" not in guarded.log()
 
 
-def test_an_oversized_body_is_refused(start: Start) -> None:
-    hub = start()
+def test_an_oversized_body_is_refused(guarded: HttpHub) -> None:
     auth = f"Bearer {ADA}"
     large = {**INITIALIZE, "padding": "x" * REQUEST_BYTES}
-    assert post(hub, large, authorization=auth).status_code == 413
+    assert post(guarded, large, authorization=auth).status_code == 413
     chunks = (b"x" * 65536 for _ in range(REQUEST_BYTES // 65536 + 1))
     headers = {"authorization": auth, "content-type": "application/json", "accept": "application/json"}
-    streamed = httpx2.post(hub.url, content=chunks, headers=headers, timeout=PATIENCE)
+    streamed = httpx2.post(guarded.url, content=chunks, headers=headers, timeout=PATIENCE)
     assert streamed.status_code == 413
 
 
-def test_every_other_path_is_not_found(start: Start) -> None:
-    hub = start()
-    root = hub.url.removesuffix("/mcp")
+def test_every_other_path_is_not_found(guarded: HttpHub) -> None:
+    root = guarded.url.removesuffix("/mcp")
     for path in ("/", "/mcp/x", "/sse", "/.well-known/oauth-protected-resource", "/docs"):
         assert httpx2.get(root + path, timeout=PATIENCE).status_code == 404
 
 
-def test_a_session_is_found_by_the_client_that_opened_it_only(start: Start) -> None:
-    hub = start()
-    session = post(hub, INITIALIZE, authorization=f"Bearer {ADA}").headers["mcp-session-id"]
+def test_a_session_is_found_by_the_client_that_opened_it_only(guarded: HttpHub) -> None:
+    session = post(guarded, INITIALIZE, authorization=f"Bearer {ADA}").headers["mcp-session-id"]
     ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
-    assert post(hub, ping, authorization=f"Bearer {BOB}", mcp_session_id=session).status_code == 404
+    assert post(guarded, ping, authorization=f"Bearer {BOB}", mcp_session_id=session).status_code == 404
     assert (
         httpx2.delete(
-            hub.url, headers={"authorization": f"Bearer {BOB}", "mcp-session-id": session}, timeout=PATIENCE
+            guarded.url, headers={"authorization": f"Bearer {BOB}", "mcp-session-id": session}, timeout=PATIENCE
         ).status_code
         == 404
     )
-    assert post(hub, ping, authorization=f"Bearer {ADA}", mcp_session_id=session).status_code == 200
+    assert post(guarded, ping, authorization=f"Bearer {ADA}", mcp_session_id=session).status_code == 200
 
 
 async def test_two_clients_at_once_see_nothing_of_each_other(start: Start, tmp_path: Path, era: str) -> None:
@@ -190,6 +195,43 @@ async def test_two_clients_at_once_see_nothing_of_each_other(start: Start, tmp_p
     for name, other in (("ada", "bob"), ("bob", "ada")):
         assert told[name]
         assert not [message for message in told[name] if other in message]
+
+
+async def test_what_a_client_ran_and_kept_is_not_there_for_another(start: Start, tmp_path: Path, era: str) -> None:
+    hub = await anyio.to_thread.run_sync(start, f"{TOKENS}{ECHO % (tmp_path / 'journal')}")
+    code = "echo.echo(value=1)\nprint(1)\nresult = 'x' * 30000"
+    async with http_client(hub.url, era, ADA) as ada, http_client(hub.url, era, BOB) as bob:
+        failed = text_of(await ada.call_tool("executeToolCode", {"code": f"{code}\nfail('stop')"}))
+        kept = text_of(await ada.call_tool("executeToolCode", {"code": code}))
+        again = {"code": code, "resume": failed.partition('resume="')[2].partition('"')[0]}
+        recall = {"code": f"result = len(recall('{kept.partition('recall(' + chr(34))[2].partition(chr(34))[0]}'))"}
+        assert text_of(await bob.call_tool("executeToolCode", again)).startswith("There is no run ")
+        assert "There is nothing to recall" in text_of(await bob.call_tool("executeToolCode", recall))
+        assert not (await ada.call_tool("executeToolCode", again)).is_error
+        assert text_of(await ada.call_tool("executeToolCode", recall)) == "30000"
+    calls = [line for line in (tmp_path / "journal").read_text().splitlines() if line.startswith("call")]
+    assert len(calls) == 2
+
+
+async def test_a_client_that_has_all_of_its_programs_running_does_not_hold_up_another(
+    start: Start, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    limits = "[hub.limits]\nprograms_client = 2\n"
+    hub = await anyio.to_thread.run_sync(start, f"{TOKENS}{limits}{ECHO % journal}")
+    async with http_client(hub.url, "auto", ADA) as ada, http_client(hub.url, "auto", BOB) as bob:
+        async with anyio.create_task_group() as tasks:
+            for number in range(3):
+                code = f"echo.sleep(seconds=60, label='ada {number}')"
+                tasks.start_soon(ada.call_tool, "executeToolCode", {"code": code})
+            with anyio.fail_after(PATIENCE):
+                while not journal.exists() or journal.read_text().count("started ada") < 2:
+                    await anyio.sleep(0.01)
+            assert (
+                text_of(await bob.call_tool("executeToolCode", {"code": "result = echo.echo(value=1)['value']"})) == "1"
+            )
+            assert journal.read_text().count("started ada") == 2
+            tasks.cancel_scope.cancel()
 
 
 async def test_a_client_cannot_cancel_what_another_asked_for(start: Start, tmp_path: Path, era: str) -> None:

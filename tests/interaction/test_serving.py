@@ -1,20 +1,22 @@
-"""The whole hub over stdio, driven by the SDK's client in both protocol eras, against the shop's servers."""
+"""The whole hub, driven by the SDK's client over both transports and in both eras, against the shop's servers."""
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
-from bpe_openai import get_encoding
 from inline_snapshot import snapshot
 from mcp import Client, MCPError
 
 from fixtures import shop
-from tests.conftest import Connect
-from tests.support import PATIENCE, said, text_of
+from tests.conftest import BOTH_TRANSPORTS, Connect
+from tests.support import PATIENCE, HttpHub, http_client, said, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("serving")]
 
 SHOP = """
 [servers.orders]
@@ -33,6 +35,46 @@ env = { ECHO_JOURNAL = "%s" }
 """
 
 
+Open = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+def transport() -> str:
+    """How the hub is served where that makes no difference."""
+    return "http"
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the echo server says what it is asked."""
+    return tmp_path_factory.mktemp("echo") / "journal"
+
+
+@pytest.fixture
+def open_hub(
+    transport: str, connect: Connect, servers_toml: Callable[[str], Path], hub_with: Callable[[str], HttpHub]
+) -> Open:
+    """Connect to a hub with a servers.toml: over stdio to one of the test's own, over HTTP to one that tests share."""
+
+    @asynccontextmanager
+    async def opened(text: str, mode: str = "auto") -> AsyncIterator[Client]:
+        if transport == "stdio":
+            async with connect(servers_toml(text), mode) as client:
+                yield client
+        else:
+            hub = await anyio.to_thread.run_sync(hub_with, text)
+            async with http_client(hub.url, mode) as client:
+                yield client
+
+    return opened
+
+
+def calls_in(journal: Path) -> list[str]:
+    """The calls that the echo server says it got."""
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    return [line for line in lines if line.startswith("call")]
+
+
 async def run(client: Client, code: str) -> str:
     """What a program answers; the test fails if the program does."""
     result = await client.call_tool("executeToolCode", {"code": code})
@@ -41,16 +83,15 @@ async def run(client: Client, code: str) -> str:
 
 
 async def failed(client: Client, code: str) -> str:
-    """What a program that fails is told."""
+    """What a program that fails is told; RUN stands for the run's id."""
     result = await client.call_tool("executeToolCode", {"code": code})
     assert result.is_error, text_of(result)
-    return text_of(result)
+    return re.sub(r'resume="\w+', 'resume="RUN', text_of(result))
 
 
-async def test_a_client_sees_four_tools_and_what_they_do_to_the_world(
-    connect: Connect, servers_toml: Callable[[str], Path], era: str
-) -> None:
-    async with connect(servers_toml(SHOP), era) as client:
+@BOTH_TRANSPORTS
+async def test_a_client_sees_four_tools_and_what_they_do_to_the_world(open_hub: Open, era: str) -> None:
+    async with open_hub(SHOP, era) as client:
         listed = (await client.list_tools()).tools
         assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[era]
     assert [tool.name for tool in listed] == ["listToolFiles", "readToolFile", "getToolDocs", "executeToolCode"]
@@ -61,19 +102,18 @@ async def test_a_client_sees_four_tools_and_what_they_do_to_the_world(
     assert all(tool.meta and tool.meta["anthropic/alwaysLoad"] is True for tool in listed)
 
 
-async def test_the_four_definitions_cost_at_most_900_tokens(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    async with connect(servers_toml("")) as client:
+async def test_the_four_definitions_cost_at_most_900_tokens(open_hub: Open, journal: Path) -> None:
+    from bpe_openai import get_encoding  # its tables take a second, which nobody else needs to wait
+
+    async with open_hub(ECHO % journal) as client:
         listed = (await client.list_tools()).tools
     sent = [{"name": t.name, "description": t.description, "input_schema": t.input_schema} for t in listed]
     assert len(get_encoding("o200k_base").encode(json.dumps(sent))) <= 900
 
 
-async def test_an_agent_finds_reads_and_runs_a_program_over_three_servers(
-    connect: Connect, servers_toml: Callable[[str], Path], era: str
-) -> None:
-    async with connect(servers_toml(SHOP), era) as client:
+@BOTH_TRANSPORTS
+async def test_an_agent_finds_reads_and_runs_a_program_over_three_servers(open_hub: Open, era: str) -> None:
+    async with open_hub(SHOP, era) as client:
         files = text_of(await client.call_tool("listToolFiles", {}))
         found = text_of(await client.call_tool("listToolFiles", {"query": "orders that are late"}))
         read = text_of(await client.call_tool("readToolFile", {"fileName": "servers/stock.pyi"}))
@@ -94,8 +134,8 @@ for order in late:
         )
     assert files == snapshot("""\
 servers/orders.pyi     6 tools  The shop's orders
-servers/customers.pyi  5 tools
-servers/stock.pyi      5 tools\
+servers/customers.pyi  5 tools  check_credit, export_customer, find_customers, get_customer, update_contact
+servers/stock.pyi      5 tools  get_product, restock, search_products, shortages, stock_levels\
 """)
     assert found.splitlines()[0].startswith("orders: def late_orders(*, min_days: int = 1) -> list[")
     assert "def restock(product_id: str, quantity: int, *, warehouse: Literal[" in read
@@ -108,10 +148,8 @@ servers/stock.pyi      5 tools\
     ]
 
 
-async def test_the_answer_is_result_or_else_main_or_else_the_last_expression(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    async with connect(servers_toml("")) as client:
+async def test_the_answer_is_result_or_else_main_or_else_the_last_expression(open_hub: Open, journal: Path) -> None:
+    async with open_hub(ECHO % journal) as client:
         assert await run(client, "def main():\n    return 1\nresult = 2\n3") == "2"
         assert await run(client, "def main():\n    return 1\n3") == "1"
         assert await run(client, "3") == "3"
@@ -120,86 +158,75 @@ async def test_the_answer_is_result_or_else_main_or_else_the_last_expression(
         assert await run(client, "result = 'text stays text'") == "text stays text"
 
 
-async def test_what_a_program_prints_comes_beside_its_answer(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    async with connect(servers_toml("")) as client:
+async def test_what_a_program_prints_comes_beside_its_answer(open_hub: Open, journal: Path) -> None:
+    async with open_hub(ECHO % journal) as client:
         result = await client.call_tool("executeToolCode", {"code": "print('working', 1)\nresult = 2"})
     assert [block.text for block in result.content if block.type == "text"] == ["2", "printed:\nworking 1\n"]
 
 
-async def test_a_program_is_told_its_mistakes_and_what_to_do(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    async with connect(servers_toml(ECHO % (tmp_path / "journal"))) as client:
+async def test_a_program_is_told_its_mistakes_and_what_to_do(open_hub: Open, journal: Path) -> None:
+    async with open_hub(ECHO % journal) as client:
+        before = calls_in(journal)
         assert await failed(client, "for i in [1, 2]\n    print(i)") == snapshot("""\
-The program failed (syntax). No tool was called before that.
+The program failed (syntax).
 error: Parse error: unexpected new line here
  --> program:1:16
   |
 1 | for i in [1, 2]
   |                ^
 2 |     print(i)
-  |\
+  |
+Next: nothing was called, so mend the program and send it again.\
 """)
         assert await failed(client, "result = ecko.echo(value=1)") == snapshot("""\
-The program failed (name). No tool was called before that.
-error: Variable `ecko` not found
- --> program:1:10
-  |
-1 | result = ecko.echo(value=1)
-  |          ^^^^
-  |
-Servers are the names that programs use: did you mean echo?\
+The program failed (name).
+line 1: nothing is called 'ecko', no server and nothing in the program. Did you mean echo?
+Next: nothing was called, so mend the program and send it again.\
 """)
         assert await failed(client, "echo.ecko(value=1)\necho.mixt()") == snapshot("""\
-The program failed (name). No tool was called before that.
+The program failed (name).
 line 1: echo has no tool 'ecko'. Did you mean echo.echo?
-line 2: echo has no tool 'mixt'. Did you mean echo.mixed?\
+line 2: echo has no tool 'mixt'. Did you mean echo.mixed?
+Next: nothing was called, so mend the program and send it again.\
 """)
         assert await failed(client, "echo.echo(value=1)\necho.sleep(seconds='long')") == snapshot("""\
-The program failed (arguments). Before that, 1 of the 2 tool calls succeeded.
+The program failed (arguments).
+line 2: echo.sleep: argument seconds: expected float, got text "long". \
+It is: def sleep(seconds: float, *, label: str = "sleep") -> Any
+Next: nothing was called, so mend the program and send it again.\
+""")
+        code = "attempt(lambda: echo.fail(message='no such file'))\necho.fail(message='no such file')"
+        assert await failed(client, code) == snapshot("""\
+The program failed (tool).
 Traceback (most recent call last):
   * program:2, in <module>
-      echo.sleep(seconds='long')
-error: echo.sleep was not called: argument seconds: expected float, got text "long". \
-It is: def sleep(seconds: float, *, label: str = "sleep") -> Any
- --> program:2:1
-  |
-2 | echo.sleep(seconds='long')
-  | ^^^^^^^^^^^^^^^^^^^^^^^^^^
-  |\
-""")
-        assert await failed(client, "echo.fail(message='no such file')") == snapshot("""\
-The program failed (tool). Before that, 0 of the 1 tool call succeeded.
-Traceback (most recent call last):
-  * program:1, in <module>
       echo.fail(message='no such file')
 error: echo.fail failed: no such file
- --> program:1:1
+ --> program:2:1
   |
-1 | echo.fail(message='no such file')
+2 | echo.fail(message='no such file')
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  |\
+  |
+Calls:
+  1. echo.fail({"message": "no such file"}): failed: echo.fail failed: no such file
+  2. echo.fail({"message": "no such file"}): failed: echo.fail failed: no such file
+Next: mend the program and send it again. attempt(lambda: ...) or try goes on in spite of a failed call.\
 """)
-        calls = [line for line in (tmp_path / "journal").read_text().splitlines() if line.startswith("call")]
-        assert calls == ['call echo {"value": 1}', 'call fail {"message": "no such file"}']
+        calls = calls_in(journal)[len(before) :]
+        assert calls == ['call fail {"message": "no such file"}'] * 2, "the others were told before a call was made"
 
 
-async def test_names_and_arguments_no_program_can_write_are_mapped(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    async with connect(servers_toml(ECHO % (tmp_path / "journal"))) as client:
+async def test_names_and_arguments_no_program_can_write_are_mapped(open_hub: Open, journal: Path) -> None:
+    async with open_hub(ECHO % journal) as client:
         assert json.loads(await run(client, "result = echo.with_dash(value='7')"))["value"] == "7"
         assert json.loads(await run(client, "result = echo.from_(value='7')"))["value"] == "7"
         odd = await run(client, 'result = echo.odd_params(from_="a", a_b=3, options={"class": "c"})')
         assert json.loads(odd) == {"from": "a", "a-b": 3, "options": {"class": "c"}}
 
 
-async def test_results_arrive_as_values_and_never_as_base64(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    async with connect(servers_toml(ECHO % (tmp_path / "journal"))) as client:
+@BOTH_TRANSPORTS
+async def test_results_arrive_as_values_and_never_as_base64(open_hub: Open, journal: Path) -> None:
+    async with open_hub(ECHO % journal) as client:
         assert await run(client, "result = echo.echo_text(text='42') + '!'") == "42!"
         assert await run(client, "result = echo.echo_text(text='[1, 2]')[1]") == "2"
         assert json.loads(await run(client, "result = echo.image()"))["type"] == "image"
@@ -207,24 +234,23 @@ async def test_results_arrive_as_values_and_never_as_base64(
         assert len(json.loads(await run(client, "result = echo.mixed()"))) == 3
 
 
-async def test_a_large_answer_is_cut_and_says_so(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    async with connect(servers_toml(ECHO % (tmp_path / "journal"))) as client:
+async def test_a_large_answer_is_cut_and_says_so(open_hub: Open, journal: Path) -> None:
+    async with open_hub(ECHO % journal) as client:
         answer = await run(client, "result = echo.big(bytes=1000000)")
     assert len(answer) < 21_000
     assert "of 1,000,000 characters" in answer
 
 
+@BOTH_TRANSPORTS
 async def test_progress_of_calls_and_of_the_program_reaches_a_client_that_asked(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path, era: str
+    open_hub: Open, journal: Path, era: str
 ) -> None:
     told: list[tuple[float, str | None]] = []
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         told.append((progress, message))
 
-    async with connect(servers_toml(ECHO % (tmp_path / "journal")), era) as client:
+    async with open_hub(ECHO % journal, era) as client:
         code = "echo.echo(value=1)\necho.sleep(seconds=0.1)\necho.echo(value=2)"
         await client.call_tool("executeToolCode", {"code": code}, progress_callback=on_progress)
         with anyio.fail_after(PATIENCE):
@@ -236,41 +262,39 @@ async def test_progress_of_calls_and_of_the_program_reaches_a_client_that_asked(
     assert told[-1] == (3, "echo.echo")
 
 
+@BOTH_TRANSPORTS
 async def test_cancelling_a_call_stops_the_program_and_cancels_the_call_it_waits_for(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path, era: str
+    open_hub: Open, journal: Path, transport: str, era: str
 ) -> None:
-    journal = tmp_path / "journal"
-    async with connect(servers_toml(ECHO % journal), era) as client:
+    label = f"long {transport} {era}"
+    async with open_hub(ECHO % journal, era) as client:
         await run(client, "echo.echo(value=0)")
         async with anyio.create_task_group() as tasks:
-            code = "echo.sleep(seconds=60, label='long')\necho.echo(value='never')"
+            code = f"echo.sleep(seconds=60, label='{label}')\necho.echo(value='never')"
             tasks.start_soon(client.call_tool, "executeToolCode", {"code": code})
-            await said(journal, "started long")
+            await said(journal, f"started {label}")
             tasks.cancel_scope.cancel()
-        await said(journal, "cancelled long")
+        await said(journal, f"cancelled {label}")
         assert await run(client, "result = echo.echo(value='after')['value']") == "after"
     assert "never" not in journal.read_text()
 
 
-async def test_two_programs_run_side_by_side(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    journal = tmp_path / "journal"
-    async with connect(servers_toml(ECHO % journal)) as client:
+@BOTH_TRANSPORTS
+async def test_two_programs_run_side_by_side(open_hub: Open, journal: Path, transport: str) -> None:
+    labels = [f"one {transport}", f"two {transport}"]
+    async with open_hub(ECHO % journal) as client:
         async with anyio.create_task_group() as tasks:
-            for label in ("one", "two"):
+            for label in labels:
                 code = f"echo.sleep(seconds=60, label='{label}')"
                 tasks.start_soon(client.call_tool, "executeToolCode", {"code": code})
-            await said(journal, "started one")
-            await said(journal, "started two")
+            for label in labels:
+                await said(journal, f"started {label}")
             tasks.cancel_scope.cancel()
 
 
-async def test_an_endless_program_is_ended_and_the_hub_answers_meanwhile(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    config = servers_toml("[hub.limits]\nwall_seconds = 0.5\nsteps = 1000000000000\n")
-    async with connect(config) as client:
+@BOTH_TRANSPORTS
+async def test_an_endless_program_is_ended_and_the_hub_answers_meanwhile(open_hub: Open) -> None:
+    async with open_hub("[hub.limits]\nwall_seconds = 0.5\nsteps = 1000000000000\n") as client:
         ended: list[str] = []
 
         async def loop() -> None:
@@ -283,36 +307,33 @@ async def test_an_endless_program_is_ended_and_the_hub_answers_meanwhile(
             assert not ended
     assert ended == snapshot(
         [
-            "The program was ended: it reached the limit wall_seconds = 0.5 (hub.limits.wall_seconds in "
-            "servers.toml). No tool was called before that. Do less in one program, or raise the limit."
+            """\
+The program failed (limit wall_seconds).
+The program was ended: it reached the limit wall_seconds = 0.5 (hub.limits.wall_seconds in \
+servers.toml). No tool was called before that. Do less in one program, or raise the limit.
+Next: nothing was called, so mend the program and send it again.\
+"""
         ]
     )
 
 
-@pytest.mark.parametrize(
-    ("code", "limit"),
-    [
-        ("x = [1]\nfor i in range(60):\n    x = x + x", "memory_mib"),
-        ("x = 'a' * 2000000000", "memory_mib"),
-        ("for i in range(300):\n    echo.pid()", "calls"),
-        ("for i in range(100000000):\n    pass", "steps"),
-        ("def f(n):\n    return f(n + 1)\nf(0)", "call_depth"),
-        ("x = 1 #" + "x" * 70_000, "source_bytes"),
-        ("result = 'a' * 5000000", "result_characters"),
-    ],
-)
-async def test_a_limit_names_itself_and_the_hub_goes_on(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path, code: str, limit: str
-) -> None:
-    async with connect(servers_toml(ECHO % (tmp_path / "journal"))) as client:
-        assert f"hub.limits.{limit} in servers.toml" in await failed(client, code)
-        assert await run(client, "1") == "1"
+async def test_a_limit_names_itself_and_the_hub_goes_on(open_hub: Open, journal: Path) -> None:
+    beyond = {
+        "memory_mib": "x = 'a' * 2000000000",
+        "calls": "for i in range(300):\n    echo.pid()",
+        "steps": "for i in range(100000000):\n    pass",
+        "call_depth": "def f(n):\n    return f(n + 1)\nf(0)",
+        "source_bytes": "x = 1 #" + "x" * 70_000,
+        "result_characters": "result = 'a' * 5000000",
+    }
+    async with open_hub(ECHO % journal) as client:
+        for limit, code in beyond.items():
+            assert f"hub.limits.{limit} in servers.toml" in await failed(client, code)
+            assert await run(client, "1") == "1"
 
 
-async def test_a_misused_meta_tool_is_told_how_to_be_used(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    async with connect(servers_toml(SHOP)) as client:
+async def test_a_misused_meta_tool_is_told_how_to_be_used(open_hub: Open) -> None:
+    async with open_hub(SHOP) as client:
 
         async def told(tool: str, arguments: dict[str, object]) -> str:
             result = await client.call_tool(tool, arguments)
@@ -332,7 +353,12 @@ async def test_a_misused_meta_tool_is_told_how_to_be_used(
             "'get_order'? readToolFile('servers/orders.pyi') lists all."
         )
         assert await told("listToolFiles", {"query": "zzzz"}) == snapshot(
-            "No tool fits 'zzzz'. Servers and their tools: orders (6), customers (5), stock (5). Try other words."
+            """\
+No tool fits 'zzzz'. Try other words, or read a file:
+servers/orders.pyi     6 tools  The shop's orders
+servers/customers.pyi  5 tools  check_credit, export_customer, find_customers, get_customer, update_contact
+servers/stock.pyi      5 tools  get_product, restock, search_products, shortages, stock_levels\
+"""
         )
         with pytest.raises(MCPError, match=r"There is no tool 'listToolFile'\. Did you mean 'listToolFiles'"):
             await client.call_tool("listToolFile", {})

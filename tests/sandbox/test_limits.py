@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from inline_snapshot import snapshot
 from pydantic import ValidationError
 
 from mcp_hub.sandbox.limits import Limits
@@ -13,8 +14,11 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "source_bytes": (256, 1_048_576),
     "log_bytes": (0, 1_048_576),
     "result_characters": (100, 1_000_000),
+    "calls_parallel": (1, 64),
+    "value_nesting": (4, 256),
     "call_depth": (10, 1_000),
     "programs": (1, 64),
+    "programs_client": (1, 64),
 }
 
 
@@ -44,13 +48,34 @@ def test_the_defaults_are_themselves_allowed() -> None:
     assert Limits.model_validate(Limits().model_dump()) == Limits()
 
 
+@pytest.mark.parametrize("key", ["wall_seconds", "call_seconds"])
 @pytest.mark.parametrize(("seconds", "allowed"), [(0.01, True), (3_600, True), (0, False), (3_601, False)])
-def test_time_is_bounded_by_an_hour_and_may_be_a_fraction_of_a_second(seconds: float, allowed: bool) -> None:
+def test_time_is_bounded_by_an_hour_and_may_be_a_fraction_of_a_second(key: str, seconds: float, allowed: bool) -> None:
     if allowed:
-        assert Limits(wall_seconds=seconds).wall_seconds == seconds
+        assert getattr(Limits.model_validate({key: seconds}), key) == seconds
     else:
         with pytest.raises(ValidationError):
-            Limits(wall_seconds=seconds)
+            Limits.model_validate({key: seconds})
+
+
+def test_the_defaults_are_those_that_were_promised() -> None:
+    assert Limits().model_dump() == snapshot(
+        {
+            "wall_seconds": 60,
+            "call_seconds": 30,
+            "steps": 50000000,
+            "memory_mib": 256,
+            "calls": 256,
+            "calls_parallel": 16,
+            "source_bytes": 65536,
+            "log_bytes": 65536,
+            "result_characters": 20000,
+            "value_nesting": 64,
+            "call_depth": 200,
+            "programs": 8,
+            "programs_client": 4,
+        }
+    )
 
 
 def test_fewer_steps_than_are_counted_at_a_time_make_no_limit() -> None:

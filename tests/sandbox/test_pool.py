@@ -1,82 +1,50 @@
-"""Programs in worker processes: what they answer, what bounds them, what is left of them."""
+"""Programs in worker processes: what they answer, how they fail, what bounds them."""
 
-import os
-import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
-import psutil
 import pytest
 from inline_snapshot import snapshot
 
-from mcp_hub.errors import CallerError, HubError, LimitError, ScriptError
+from mcp_hub.errors import LimitError, ScriptError
+from mcp_hub.sandbox.conversation import Job
 from mcp_hub.sandbox.limits import Limits
-from mcp_hub.sandbox.pool import Job, Pool, Run
-from tests.support import PATIENCE, alive, wait_until_gone
+from mcp_hub.sandbox.pool import Pool
+from tests.sandbox.running import TOOLS, Host, error, run, settled, value
+from tests.support import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
-TOOLS = {"api": ["get", "fail", "refuse", "wait"]}
 
-
-class Tools:
-    """The host's side of a program: records the calls, answers them."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str, list[Any], dict[str, Any]]] = []
-        self.waiting = anyio.Event()
-        self.cancelled = False
-
-    async def call(self, server: str, tool: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        self.calls.append((server, tool, args, kwargs))
-        match tool:
-            case "fail":
-                raise HubError("api.fail failed: the disk is full")
-            case "refuse":
-                raise CallerError("api.refuse was not called: no parameter 'x'")
-            case "wait":
-                self.waiting.set()
-                try:
-                    await anyio.sleep_forever()
-                finally:
-                    self.cancelled = True
-        return {"args": args, "kwargs": kwargs}
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture
-def tools() -> Tools:
-    return Tools()
+def host() -> Host:
+    return Host()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def pool() -> AsyncIterator[Pool]:
-    async with Pool(Limits(wall_seconds=10)) as opened:
+    async with Pool(Limits(wall_seconds=10, call_seconds=5)) as opened:
         yield opened
 
 
-async def run(pool: Pool, code: str, tools: Tools | None = None) -> Run:
-    with anyio.fail_after(PATIENCE):
-        return await pool.run(Job(code, TOOLS, servers=["api", "github"]), (tools or Tools()).call)
+@pytest.fixture(autouse=True)
+async def nothing_left_behind(pool: Pool) -> AsyncIterator[None]:
+    """What each program forked has ended after it; the pool itself is the module's."""
+    yield
+    await settled()
 
 
-async def value(pool: Pool, code: str, tools: Tools | None = None) -> Any:
-    done = await run(pool, code, tools)
-    assert done.error is None, done.error.text
-    return done.value
-
-
-async def error(pool: Pool, code: str, tools: Tools | None = None) -> HubError:
-    done = await run(pool, code, tools)
-    assert done.error is not None
-    return done.error
-
-
-async def test_values_cross_as_json(pool: Pool, tools: Tools) -> None:
+async def test_values_cross_as_json(pool: Pool, host: Host) -> None:
     code = "result = api.get(1, 'é', a=(1, 2), b=struct(c=1.5), d=None, e={1: True}, big=1 << 70)"
     expected = {"a": [1, 2], "b": {"c": 1.5}, "d": None, "e": {"1": True}, "big": 1 << 70}
-    assert await value(pool, code, tools) == {"args": [1, "é"], "kwargs": expected}
-    assert tools.calls == [("api", "get", [1, "é"], expected)]
+    assert await value(pool, code, host) == {"args": [1, "é"], "kwargs": expected}
+    assert host.calls == [("api", "get", [1, "é"], expected)]
 
 
 async def test_nan_and_infinity_become_null(pool: Pool) -> None:
@@ -127,9 +95,9 @@ async def test_the_answer_is_null_without_result_main_or_expression(pool: Pool) 
         ("def main():\n    api.get()\n    return 1", 1),
     ],
 )
-async def test_main_runs_once_whoever_calls_it(pool: Pool, tools: Tools, code: str, answer: Any) -> None:
-    assert await value(pool, code, tools) == answer
-    assert len(tools.calls) == 1
+async def test_main_runs_once_whoever_calls_it(pool: Pool, host: Host, code: str, answer: Any) -> None:
+    assert await value(pool, code, host) == answer
+    assert len(host.calls) == 1
 
 
 async def test_a_tool_as_the_last_expression_is_told_as_no_data(pool: Pool) -> None:
@@ -138,8 +106,8 @@ async def test_a_tool_as_the_last_expression_is_told_as_no_data(pool: Pool) -> N
     )
 
 
-async def test_a_failed_call_ends_the_program_at_its_line(pool: Pool, tools: Tools) -> None:
-    failed = await error(pool, "api.get()\napi.fail(a=1)\napi.get()", tools)
+async def test_a_failed_call_ends_the_program_at_its_line(pool: Pool, host: Host) -> None:
+    failed = await error(pool, "api.get()\napi.fail(a=1)\napi.get()", host)
     assert isinstance(failed, ScriptError)
     assert failed.kind == "tool"
     assert failed.text == snapshot("""\
@@ -153,7 +121,7 @@ error: api.fail failed: the disk is full
   | ^^^^^^^^^^^^^
   |
 """)
-    assert [tool for _, tool, _, _ in tools.calls] == ["get", "fail"]
+    assert host.called == ["get", "fail"]
 
 
 async def test_an_answer_nested_too_deep_fails_its_call(pool: Pool) -> None:
@@ -211,15 +179,7 @@ error: Parse error: unexpected keyword 'in' here
         (
             "githbu.get()",
             "name",
-            snapshot("""\
-error: Variable `githbu` not found
- --> program:1:1
-  |
-1 | githbu.get()
-  | ^^^^^^
-  |
-Servers are the names that programs use: did you mean github?
-"""),
+            snapshot("line 1: nothing is called 'githbu', no server and nothing in the program. Did you mean github?"),
         ),
         ("api.gte()", "name", snapshot("line 1: api has no tool 'gte'. Did you mean api.get?")),
         (
@@ -295,7 +255,9 @@ async def test_a_limit_ends_the_program_and_names_itself(limits: dict[str, Any],
         failed = await error(pool, code)
         assert isinstance(failed, LimitError), failed.text
         assert failed.limit == limit, failed.text
-        assert await value(pool, "1") == 1
+        with anyio.fail_after(PATIENCE):
+            while (await run(pool, "1")).value != 1:  # on a busy machine 0.3 s may be over before a worker has begun
+                pass
 
 
 async def test_a_limits_error_says_how_far_the_program_got() -> None:
@@ -306,65 +268,21 @@ async def test_a_limits_error_says_how_far_the_program_got() -> None:
         )
 
 
-async def test_cancelling_a_run_cancels_its_call_and_kills_its_worker(pool: Pool, tools: Tools) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, pool, "api.wait()", tools)
-        await tools.waiting.wait()
-        busy = min(workers())  # forked first: the others are kept warm
-        tasks.cancel_scope.cancel()
-    assert tools.cancelled
-    assert wait_until_gone([busy]) == []
-    assert await value(pool, "1") == 1
-
-
 async def test_a_worker_serves_one_program(pool: Pool) -> None:
     await value(pool, "leak = 1\nresult = leak")
     failed = await error(pool, "result = leak")
-    assert "Variable `leak` not found" in failed.text
+    assert "nothing is called 'leak'" in failed.text
 
 
 async def test_more_programs_than_may_run_at_once_wait_for_their_turn() -> None:
-    tools = [Tools(), Tools(), Tools()]
+    hosts = [Host(), Host(), Host()]
     async with Pool(Limits(programs=2)) as pool, anyio.create_task_group() as tasks:
-        for each in tools:
+        for each in hosts:
             tasks.start_soon(run, pool, "api.wait()", each)
-        await tools[0].waiting.wait()
-        await tools[1].waiting.wait()
-        assert not tools[2].calls
+        await hosts[0].waiting.wait()
+        await hosts[1].waiting.wait()
+        assert not hosts[2].calls
         tasks.cancel_scope.cancel()
-
-
-async def test_a_killed_worker_is_an_error_and_the_next_program_runs(pool: Pool, tools: Tools) -> None:
-    outcome: list[Run] = []
-
-    async def run_it() -> None:
-        outcome.append(await run(pool, "for i in range(1000000000):\n    pass", tools))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run_it)
-        while not (started := workers()):
-            await anyio.sleep(0.001)
-        os.kill(min(started), signal.SIGKILL)
-    assert isinstance(outcome[0].error, LimitError)
-    assert await value(pool, "1") == 1
-
-
-async def test_a_dead_zygote_is_started_again(pool: Pool) -> None:
-    assert await value(pool, "1") == 1
-    (zygote,) = (child for child in psutil.Process().children() if "zygote" in " ".join(child.cmdline()))
-    zygote.kill()
-    zygote.wait(PATIENCE)
-    with anyio.fail_after(PATIENCE):
-        while (await run(pool, "2")).value != 2:
-            pass
-
-
-async def test_nothing_is_left_when_the_pool_closes(tools: Tools) -> None:
-    async with Pool(Limits()) as pool:
-        await value(pool, "1")
-        started = [child.pid for child in psutil.Process().children(recursive=True)]
-        assert any(alive(pid) for pid in started)
-    assert wait_until_gone(started) == []
 
 
 async def test_a_program_cannot_reach_python_through_a_tool(pool: Pool) -> None:
@@ -373,12 +291,26 @@ async def test_a_program_cannot_reach_python_through_a_tool(pool: Pool) -> None:
         assert isinstance(failed, ScriptError), code
 
 
-def workers() -> list[int]:
-    """The pids of all workers that are alive."""
-    return [
-        worker.pid
-        for child in psutil.Process().children()
-        if "zygote" in " ".join(child.cmdline())
-        for worker in child.children()
-        if worker.status() != psutil.STATUS_ZOMBIE
-    ]
+async def test_a_clients_programs_wait_for_its_share_and_others_dont() -> None:
+    hosts = {name: Host() for name in ("a1", "a2", "b1")}
+    async with Pool(Limits(programs=3, programs_client=1)) as pool, anyio.create_task_group() as tasks:
+        for name, host in hosts.items():
+            tasks.start_soon(pool.run, Job("api.wait()", TOOLS, client=name[0]), host.call)
+        await hosts["a1"].waiting.wait()
+        await hosts["b1"].waiting.wait()
+        assert not hosts["a2"].calls
+        hosts["a1"].released.set()
+        await hosts["a2"].waiting.wait()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "code", ["attempt(lambda: api.wait())", "parallel(lambda i: attempt(lambda: api.wait()), [1])[0]"]
+)
+async def test_a_call_that_takes_too_long_can_be_caught(code: str) -> None:
+    host = Host()
+    async with Pool(Limits(call_seconds=0.2)) as pool:
+        tried = await value(pool, f"result = {code}", host)
+    assert not tried["ok"]
+    assert tried["error"].startswith("api.wait didn't answer within call_seconds = 0.2 ")
+    assert host.cancelled

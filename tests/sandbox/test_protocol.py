@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from mcp_hub.sandbox.protocol import HEADER, Frame, decode, encode
+from mcp_hub.sandbox.protocol import HEADER, MAIN_LINE, NO_ANSWER, Frame, decode, encode, nested_deeper
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
@@ -21,7 +22,7 @@ JSON = st.recursive(
 
 def body(encoded: bytes) -> bytes:
     """A frame's body; its header must tell the size."""
-    (size,) = HEADER.unpack(encoded[: HEADER.size])
+    size, _ = HEADER.unpack(encoded[: HEADER.size])
     assert size == len(encoded) - HEADER.size
     return encoded[HEADER.size :]
 
@@ -31,10 +32,16 @@ def through(value: Any) -> Any:
     return decode(body(encode({"type": "value", "value": value})))["value"]
 
 
-def test_a_frame_is_its_size_and_compact_json() -> None:
+def test_a_frame_is_its_size_its_calls_number_and_compact_json() -> None:
     assert encode({"type": "log", "text": "größe"}) == snapshot(
-        b'\x00\x00\x00\x1f{"type":"log","text":"gr\xc3\xb6\xc3\x9fe"}'
+        b'\x00\x00\x00\x1f\x00\x00\x00\x00{"type":"log","text":"gr\xc3\xb6\xc3\x9fe"}'
     )
+    assert encode({"type": "value"}, 0x01020304) == snapshot(b'\x00\x00\x00\x10\x01\x02\x03\x04{"type":"value"}')
+
+
+@pytest.mark.parametrize("number", [NO_ANSWER, MAIN_LINE, 2**32 - 1])
+def test_the_number_of_a_call_comes_out_as_it_went_in(number: int) -> None:
+    assert HEADER.unpack(encode({"type": "call"}, number)[: HEADER.size])[1] == number
 
 
 @given(st.dictionaries(TEXTS, JSON, max_size=4), TEXTS)
@@ -108,3 +115,46 @@ def test_any_bytes_are_a_frame_or_a_value_error(received: bytes) -> None:
 
 def test_a_frame_may_hold_what_it_doesnt_name() -> None:
     assert decode(json.dumps({"type": "done", "extra": [1]}).encode()) == {"type": "done", "extra": [1]}
+
+
+# Nesting
+
+
+@pytest.mark.parametrize(
+    ("value", "depth"),
+    [
+        (1, 0),
+        ("[[[", 0),
+        (None, 0),
+        ([], 1),
+        ({}, 1),
+        ([1, [2, (3,)]], 3),
+        ({"a": {"b": [{}]}}, 4),
+        ([[], [[]], []], 3),
+        ({"a": [], "b": [[[1]]]}, 4),
+    ],
+)
+def test_nesting_is_told_as_deeper_up_to_its_depth_and_no_further(value: Any, depth: int) -> None:
+    assert not nested_deeper(value, depth)
+    assert depth == 0 or nested_deeper(value, depth - 1)
+
+
+def test_nesting_beyond_pythons_own_recursion_is_told() -> None:
+    value: Any = 1
+    for _ in range(100_000):
+        value = [value]
+    assert nested_deeper(value, 99_999)
+    assert not nested_deeper(value, 100_000)
+    while isinstance(value, list):
+        value = value.pop()  # a list this deep is taken apart by hand: freeing it recurses
+
+
+@given(JSON)
+@settings(deadline=None)
+def test_nesting_is_as_deep_as_brackets_stand_in_each_other(value: Any) -> None:
+    depth = deepest = 0
+    for each in re.sub(r'"(?:[^"\\]|\\.)*"', "", json.dumps(value)):
+        depth += (each in "[{") - (each in "]}")
+        deepest = max(deepest, depth)
+    assert not nested_deeper(value, deepest)
+    assert deepest == 0 or nested_deeper(value, deepest - 1)

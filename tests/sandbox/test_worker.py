@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, {root!r})
 import starlark
 from mcp_hub.sandbox import worker
-limits = {{"wall_seconds": 1, "memory_mib": 32, "base_bytes": worker.address_space()}}
+limits = {{"wall_seconds": 0.5, "memory_mib": 32, "base_bytes": worker.address_space()}}
 worker.confine(limits)
 {code}
 """
@@ -34,21 +34,22 @@ def test_a_file_can_be_opened_for_writing_but_not_written(tmp_path: Path) -> Non
 
 def test_what_was_rehearsed_is_out_of_a_programs_reach() -> None:
     done = inside(
-        "fresh = worker.environment()\n"
-        "bounds = {**limits, 'log_bytes': 100, 'steps': 10**6, 'call_depth': 50}\n"
-        "worker.rehearse(fresh, bounds)\n"
-        "names = ('_rehearsed', '_rehearsal', '__rehearsal__call')\n"
-        "sys.exit(0 if [fresh[0][name] for name in names] == [None, None, None] else 7)"
+        "from mcp_hub.sandbox.environment import fresh\n"
+        "from mcp_hub.sandbox.limits import Limits\n"
+        "environment = fresh()\n"
+        "worker.rehearse(environment, Limits().model_dump())\n"
+        "names = ('_rehearsed', '_rehearsal', '_tool_0')\n"
+        "sys.exit(0 if [environment.module[name] for name in names] == [None, None, None] else 7)"
     )
     assert done.returncode == 0, done.stderr
 
 
 def test_few_descriptors_are_there_to_be_had() -> None:
-    done = inside("import socket\nkept = [socket.socket() for _ in range(8)]")
+    done = inside("import socket\nkept = [socket.socket() for _ in range(worker.DESCRIPTORS)]")
     assert "Too many open files" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="issue 1: elsewhere the OS bounds no address space (issue 3)")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the OS bounds no address space")
 def test_memory_beyond_the_limit_is_refused() -> None:
     assert inside("x = bytearray(16 * 1024 * 1024)").returncode == 0
     assert "MemoryError" in inside("x = bytearray(64 * 1024 * 1024)").stderr

@@ -1,7 +1,6 @@
 """What each server listed last outlives the hub, by what the server's configuration is."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +19,6 @@ TOOLS: list[dict[str, Any]] = [
     {"name": "b"},
 ]
 KEPT = KeptCatalog("2025-06-18", "Use it well.", TOOLS)
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path)
-    yield opened
-    opened.close()
 
 
 def test_a_catalog_is_read_as_it_was_written(db: Database) -> None:

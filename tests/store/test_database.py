@@ -3,7 +3,6 @@
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,13 +10,6 @@ import pytest
 from sqlite_utils import Database
 
 from mcp_hub.store.database import FILE_NAME, migrations, open_database
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path)
-    yield opened
-    opened.close()
 
 
 def mode(path: Path) -> int:
