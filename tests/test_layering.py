@@ -71,6 +71,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("mcp_hub.hub.docs", "mcp_hub.sandbox.lowering"),
     ("mcp_hub.hub.examples",),
+    ("mcp_hub.hub.validation",),
     ("mcp_hub.hub.types",),
     ("mcp_hub.hub.schemas",),
     ("mcp_hub.hub.catalog", "mcp_hub.sandbox.library", "mcp_hub.sandbox.protocol"),

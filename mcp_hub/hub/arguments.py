@@ -15,6 +15,7 @@ from mcp_hub.hub import stubs
 from mcp_hub.hub.catalog import Schema, Tool
 from mcp_hub.hub.schemas import resolve, unchecked
 from mcp_hub.hub.types import one_line, type_of
+from mcp_hub.hub.validation import STEPS, BoundedValidator, Steps, UnknowableError
 
 if TYPE_CHECKING:  # imported with the first validator, so that the hub's first answer doesn't wait for it
     from jsonschema import ValidationError
@@ -40,7 +41,7 @@ def bind(tool: Tool, args: list[Any], kwargs: Mapping[str, Any]) -> dict[str, An
 
 def planned_problems(
     tool: Tool,
-    validator: "Validator | None",
+    validator: BoundedValidator | None,
     args: Sequence[Sequence[Any]],
     kwargs: Mapping[str, Sequence[Any]],
     *,
@@ -53,16 +54,16 @@ def planned_problems(
     given, found = _named(tool, args, kwargs)
     constants = {name: value[0] for name, value in given.items() if value}
     left_out = {name for name, value in constants.items() if _is_left_out(tool, name, value)}
+    steps = Steps()
     for parameter in tool.parameters:
         offered = any(f"(did you mean {parameter.name!r}?)" in problem for problem in found)
         if parameter.required and not open_ended and parameter.wire_name not in given and not offered:
             found.append(f"argument {parameter.name!r} is missing")
         elif validator is not None and parameter.wire_name in constants.keys() - left_out:
-            with contextlib.suppress(Exception):  # as in `violations`: the server checks for itself
-                errors = validator.descend(  # type: ignore[attr-defined]  # of every validator class, not of the Protocol
-                    constants[parameter.wire_name], parameter.schema, path=parameter.wire_name
-                )
-                found += [_problem(error, tool) for error in islice(errors, PROBLEMS + 1)]
+            with contextlib.suppress(UnknowableError):  # as in `violations`: the server checks for itself
+                name = parameter.wire_name
+                errors = validator.errors(constants[name], PROBLEMS + 1, steps, parameter.schema, name)
+                found += [_problem(error, tool) for error in errors]
     return found
 
 
@@ -131,12 +132,17 @@ def _takes_none(schema: Any, root: Schema, seen: set[str] | None = None) -> bool
     return "null" in kind if isinstance(kind, list) else kind == "null"
 
 
-def violations(validator: "Validator", tool: Tool, arguments: dict[str, Any]) -> list[str]:
-    """What is wrong with the arguments, in words; one more than is told, so that the rest can be counted as more."""
+def violations(
+    validator: BoundedValidator, tool: Tool, arguments: dict[str, Any], most_steps: int = STEPS
+) -> list[str]:
+    """What is wrong with the arguments, in words; one more than is told, so that the rest can be counted as more.
+
+    Nothing where that can't be found out, or not in so many steps: the server checks for itself.
+    """
     try:
-        found = list(islice(validator.iter_errors(arguments), PROBLEMS + 1))
-    except Exception:
-        return []  # a `$ref` to nowhere, or without end, or to what is no schema: the server checks for itself
+        found = validator.errors(arguments, PROBLEMS + 1, Steps(most_steps))
+    except UnknowableError:
+        return []
     found.sort(key=lambda error: list(map(str, error.path)))
     return [_problem(error, tool) for error in found]
 
@@ -176,10 +182,9 @@ def _or_null(kind: "type[Validator]", keyword: str) -> Callable[..., Iterator["V
     return checked
 
 
-def make_validator(tool: Tool) -> "Validator | None":
-    from jsonschema.protocols import Validator
-    from jsonschema.validators import Draft202012Validator, extend, validator_for
-    from referencing import Registry
+def make_validator(tool: Tool) -> BoundedValidator | None:
+    """What checks a tool's arguments; None where its schema can't be used for that."""
+    from jsonschema.validators import Draft202012Validator, validator_for
 
     schema = dict(tool.input_schema)
     try:
@@ -189,12 +194,9 @@ def make_validator(tool: Tool) -> "Validator | None":
         if "patternProperties" in json.dumps(schema):  # its expressions decide what `additionalProperties` means
             left_out.append("additionalProperties")
         nullable = {keyword: _or_null(kind, keyword) for keyword in NULLABLE if keyword in kind.VALIDATORS}
-        keywords = {**nullable, **dict.fromkeys(left_out, unchecked)}
-        bounded: type[Validator] = extend(kind, keywords)  # type: ignore[no-untyped-call]
+        return BoundedValidator(kind, schema, {**nullable, **dict.fromkeys(left_out, unchecked)})
     except Exception:
         return None  # no valid JSON Schema, or a `$schema` that is no URI: the server checks for itself
-    # An empty registry: a `$ref` to elsewhere is never fetched.
-    return bounded(schema, registry=Registry())
 
 
 def _problem(error: "ValidationError", tool: Tool) -> str:

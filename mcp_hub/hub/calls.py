@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio.lowlevel
 import anyio.to_thread
@@ -12,10 +12,8 @@ from mcp_hub.hub import arguments, results
 from mcp_hub.hub.catalog import Catalog, Tool
 from mcp_hub.hub.downstream import Downstreams
 from mcp_hub.hub.session import Progress
+from mcp_hub.hub.validation import THREAD_STEPS, BoundedValidator
 from mcp_hub.sandbox.conversation import PlannedCall, Problem
-
-if TYPE_CHECKING:  # imported with the first validator, so that the hub's first answer doesn't wait for it
-    from jsonschema.protocols import Validator
 
 CHECKED = 200
 """Calls of a program's text that are checked before it runs; further ones are checked as they are made."""
@@ -50,7 +48,7 @@ class Calls:
         self._catalog = catalog
         self._downstreams = downstreams
         self._on_result = on_result
-        self._validators: dict[tuple[str, str], tuple[Tool, Validator | None]] = {}
+        self._validators: dict[tuple[str, str], tuple[Tool, BoundedValidator | None]] = {}
 
     async def call(
         self,
@@ -72,7 +70,7 @@ class Calls:
         given = arguments.bind(record, args, kwargs)
         if (validator := await self._validator(record)) is not None:
             if arguments.is_large(given):
-                found = await anyio.to_thread.run_sync(arguments.violations, validator, record, given)
+                found = await anyio.to_thread.run_sync(arguments.violations, validator, record, given, THREAD_STEPS)
             else:
                 found = arguments.violations(validator, record, given)
             if found:
@@ -130,7 +128,7 @@ class Calls:
             raise DeniedError(record.server, record.name, record.decision.reason)
         return found.key, record
 
-    async def _validator(self, tool: Tool) -> "Validator | None":
+    async def _validator(self, tool: Tool) -> BoundedValidator | None:
         at = (tool.server, tool.name)
         known = self._validators.get(at)
         if known is None or known[0] is not tool:

@@ -7,7 +7,7 @@ shape only, and says so.
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from mcp_hub.hub.schemas import (
     unchecked,
 )
 from mcp_hub.hub.types import literal
+from mcp_hub.hub.validation import BoundedValidator, Steps, UnknowableError
 from mcp_hub.names import identifier
 
 if TYPE_CHECKING:  # imported when the first docs are written, so that the hub's first answer doesn't wait for it
@@ -43,8 +44,8 @@ SHAPE_PARTS = 100
 CHECKED_CHARACTERS = 10_000
 """A schema that is longer is taken as valid in its own generation of JSON Schema: to check takes 16 us a character."""
 
-REFERENCES = 5_000
-"""References that are followed while the values for one example are checked."""
+STEPS = 20_000
+"""Schemas that the values for one example are held against, altogether: less than half a second, in a thread."""
 
 ITEMS = 20
 """An array that must have more items gets no example."""
@@ -92,10 +93,6 @@ VALUE_CHARACTERS = 4_000
 """A larger value, such as a default, is no example."""
 
 
-class _UnknowableError(Exception):
-    """Whether a value fits can't be found out, or not in a bounded time."""
-
-
 def example(tool: Tool) -> str:
     """A call with the required arguments that its schema accepts; `# shape only` behind one that isn't known to be."""
     arguments = example_arguments(tool)
@@ -138,16 +135,17 @@ def _guarded(values: Iterator[Any]) -> Iterator[Any]:
     """The values until the schema turns out to be too large, or to contain what nobody can read."""
     try:
         yield from values
-    except (TooLargeError, _UnknowableError, RecursionError, ArithmeticError):
+    except (TooLargeError, UnknowableError, RecursionError, ArithmeticError):
         return
 
 
 class _Values:
     """Finds values that fit schemas below one root. Without a checker, what is found has the right shape only."""
 
-    def __init__(self, root: Schema, checker: "Validator | None") -> None:
+    def __init__(self, root: Schema, checker: BoundedValidator | None) -> None:
         self._reader = Reader(root, SHAPE_PARTS if checker is None else PARTS)
         self._checker = checker
+        self._steps = Steps(STEPS)
 
     def of(self, schema: Any, seen: frozenset[str] = frozenset(), also: Schema | None = None) -> Iterator[Any]:
         """Values that fit, the plainest first; none for a type that begins again. Raises TooLargeError."""
@@ -167,10 +165,7 @@ class _Values:
             return True
         if len(json.dumps(value)) > VALUE_CHARACTERS:
             return False
-        try:
-            return self._checker.evolve(schema=schema if isinstance(schema, bool) else dict(schema)).is_valid(value)
-        except Exception as error:  # a `$ref` to nowhere, or without end, or a pattern that is none: nobody can say
-            raise _UnknowableError from error
+        return self._checker.fits(value, schema, self._steps)
 
     def _candidates(self, schema: Schema, seen: frozenset[str]) -> Iterator[Any]:
         if schema.get("not") in (NEVER["not"], True):
@@ -334,11 +329,9 @@ def _distinct(values: Iterator[Any]) -> Iterator[Any]:
             yield value
 
 
-def _checker(schema: Schema) -> "Validator | None":
+def _checker(schema: Schema) -> BoundedValidator | None:
     """A validator by the schema's own generation of JSON Schema, else by one that it is valid in; None for none."""
     from jsonschema import validators
-    from jsonschema.protocols import Validator
-    from referencing import Registry
 
     try:
         text = json.dumps(schema)
@@ -354,25 +347,8 @@ def _checker(schema: Schema) -> "Validator | None":
                 kind.check_schema(dict(schema))
         except Exception:  # noqa: S112 - not this generation
             continue
-        followed = [each for each in ("$ref", "$dynamicRef", "$recursiveRef") if each in kind.VALIDATORS]
-        counted = {each: _counted(kind.VALIDATORS[each]) for each in followed}
-        checks = {"pattern": _pattern, "uniqueItems": unchecked, **counted}
-        bounded: type[Validator] = validators.extend(kind, checks)  # type: ignore[no-untyped-call]
-        # An empty registry: a `$ref` to elsewhere is never fetched.
-        return bounded(schema, registry=Registry())
+        return BoundedValidator(kind, schema, {"pattern": _pattern, "uniqueItems": unchecked})
     return None
-
-
-def _counted(follow: Callable[..., Any]) -> Callable[..., Any]:
-    """`$ref` as jsonschema has it, up to REFERENCES times: references to references branch without end."""
-    left = iter(range(REFERENCES))
-
-    def counted(*args: Any) -> Any:
-        if next(left, None) is None:
-            raise _UnknowableError
-        return follow(*args)
-
-    return counted
 
 
 def _pattern(_: Any, pattern: Any, text: Any, __: Any) -> Iterator["ValidationError"]:

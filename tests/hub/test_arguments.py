@@ -376,3 +376,14 @@ def test_null_fits_where_openapis_nullable_says_so_and_nowhere_else(beside: dict
     assert violations(validator, made, {"a": None, "b": "x"}) == []
     assert len(violations(validator, made, {"a": 1, "b": "x"})) == 1
     assert len(violations(validator, made, {"a": None, "b": None})) == 1
+
+
+@pytest.mark.anyio
+async def test_a_schema_that_branches_without_end_leaves_the_value_to_the_server() -> None:
+    node = {"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#/$defs/Node"}] * 2}}, "required": ["a"]}
+    value: dict[str, Any] = {}
+    for _ in range(40):
+        value = {"a": value}
+    hub = Hub({**takes(node={"$ref": "#/$defs/Node"}), "$defs": {"Node": node}})
+    with anyio.fail_after(20):
+        assert await hub.sent(node=value) == {"node": value}
