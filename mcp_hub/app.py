@@ -326,7 +326,7 @@ async def open_hub(loaded: Loaded, where: Folders, folder: Path | None = None) -
             live.observe,
             lambda seconds, then: asyncio.get_running_loop().call_later(seconds, then),
         )
-    calls = Calls(lambda: live.snapshot, downstreams, learner.learn if learner is not None else None)
+    calls = Calls(lambda: live.snapshot, downstreams, learner.sent if learner is not None else None)
     journal = Journal(hub_settings.journal, calls, lambda: live.settings)
     unseen = Unseen(live, downstreams, kept_loaded)
 

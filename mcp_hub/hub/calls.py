@@ -35,19 +35,19 @@ class BoundCall:
 class Calls:
     """Makes the calls of programs. `catalog` answers the catalog as it is now.
 
-    `on_result` is told the value of each call that succeeds of a tool without an output schema, with the server's
-    name in servers.toml; it must neither raise nor take long.
+    `on_sent` is told each call of a tool without an output schema as it is sent, with the server's name in
+    servers.toml, and says who is told its value, if it succeeds; neither must raise or take long.
     """
 
     def __init__(
         self,
         catalog: Callable[[], Catalog],
         downstreams: Downstreams,
-        on_result: Callable[[str, Tool, Any], None] | None = None,
+        on_sent: Callable[[str, Tool], Callable[[Any], None]] | None = None,
     ) -> None:
         self._catalog = catalog
         self._downstreams = downstreams
-        self._on_result = on_result
+        self._on_sent = on_sent
         self._validators: dict[tuple[str, str], tuple[Tool, BoundedValidator | None]] = {}
 
     async def call(
@@ -84,20 +84,24 @@ class Calls:
         for the tool.
         """
         tool = call.tool
+        on_result: Callable[[Any], None] | None = None
 
         def check() -> None:
             """What was decided on a kept list, or before a reload, is decided again as the call is sent."""
+            nonlocal on_result
             now = self._callable(tool.server, tool.name)
             if (now[0], now[1].wire_name) != (call.key, tool.wire_name):
                 text = f"{tool.server}.{tool.name} has become another tool meanwhile; look its signature up again."
                 raise CallerError(text)
+            if self._on_sent is not None and now[1].output_schema is None:
+                on_result = self._on_sent(*now)
 
         result = await self._downstreams.call(call.key, tool.wire_name, call.arguments, on_progress, check)
         if result.is_error:
             raise ToolError(tool.server, tool.name, results.error_text(result))
         value = results.to_value(result)
-        if self._on_result is not None and tool.output_schema is None:
-            self._on_result(call.key, tool, value)
+        if on_result is not None:
+            on_result(value)
         return value
 
     async def problems(self, planned: Sequence[PlannedCall]) -> list[Problem]:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from mcp_hub.hub.catalog import Schema, Tool
-from mcp_hub.hub.shapes import merged, shape_of
+from mcp_hub.hub.shapes import is_failure, merged, shape_of
 
 logger = logging.getLogger(__name__)
 
@@ -69,24 +69,31 @@ class Learner:
             if shapes := self._shapes.get(fingerprint):
                 self._show(key, dict(shapes))
 
-    def learn(self, key: str, tool: Tool, value: Any) -> None:
-        """Take a result into account: of the tool of the server `key`, as a program gets it. Raises nothing."""
-        try:
-            self._learn(key, tool.wire_name, value)
-        except Exception:  # a fault of ours, and no reason for the call to fail
-            if not self._puzzled:
-                logger.exception("the shape of a result of %s.%s can't be learned", tool.server, tool.name)
-            self._puzzled = True
+    def sent(self, key: str, tool: Tool) -> Callable[[Any], None]:
+        """Who is to be told the result of a call of a tool of the server `key` that is being sent now.
+
+        The result is the tool's as the server is configured now, whatever it will be when the result comes. It is
+        told as a program gets it, which raises nothing.
+        """
+        fingerprint = self._prints().get(key)
+
+        def learn(value: Any) -> None:
+            try:
+                if fingerprint is not None and not self._closing and not is_failure(value):
+                    self._learn(fingerprint, key, tool.wire_name, value)
+            except Exception:  # a fault of ours, and no reason for the call to fail
+                if not self._puzzled:
+                    logger.exception("the shape of a result of %s.%s can't be learned", tool.server, tool.name)
+                self._puzzled = True
+
+        return learn
 
     def close(self) -> None:
         """Write what waits to be written, unless that fails; nothing is learned afterwards. Any thread may."""
         self._closing = True
         self._writer.shutdown()
 
-    def _learn(self, key: str, wire_name: str, value: Any) -> None:
-        fingerprint = self._prints().get(key)
-        if fingerprint is None or self._closing:
-            return  # the server has left the configuration meanwhile
+    def _learn(self, fingerprint: str, key: str, wire_name: str, value: Any) -> None:
         known = self._shapes.setdefault(fingerprint, {})
         before, seen = known.get(wire_name), shape_of(value)
         after = seen if before is None else merged(before, seen)

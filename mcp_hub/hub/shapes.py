@@ -5,7 +5,12 @@ Pure. A shape is written in one way only, so that equal shapes are equal dicts:
 - `{}` is anything; scalars are `{"type": ...}`, several of them a sorted list of types; an integer and a number
   together are a number; a container beside something else is a member of `anyOf`.
 - An object has `properties`, and as `required` what every object had. An array has `items`, or none if all were empty.
+- An object that wasn't looked at, there being too many values, is `{"type": "object"}`: its fields aren't known, and it
+  adds nothing to the fields of others.
 - An object whose keys look like data has `additionalProperties`, the shape of all its values, and no keys.
+
+An answer that holds nothing but an error isn't looked at at all (`is_failure`): it says what went wrong this time, and
+would make every field look optional for ever.
 
 KEYS LOOK LIKE DATA when
 
@@ -58,7 +63,17 @@ NAME_CHARACTERS = 40
 NAME_DIGITS = 3
 """Digits of a key that is a name."""
 
+ERRORS = frozenset({"error", "errors", "err"})
+"""Keys under which tools tell what went wrong."""
+
+WITH_ERRORS = ERRORS | {
+    *("message", "msg", "code", "type", "status", "status_code", "statuscode", "detail", "details", "hint"),
+    *("ok", "success", "succeeded", "is_error", "iserror", "request_id", "requestid"),
+}
+"""These, and keys that stand beside them and tell nothing else."""
+
 _ANYTHING: Schema = {}
+_UNSEEN: Schema = {"type": "object"}
 _NAME = re.compile(rf"[^\W\d][\w-]{{0,{NAME_CHARACTERS - 1}}}")
 _DIGITS = re.compile(r"\d+")
 _KINDS = {
@@ -82,6 +97,14 @@ def shape_of(value: Any) -> Schema:
 def merged(one: Schema, other: Schema) -> Schema:
     """The union of two shapes: what fits either fits it."""
     return one if one == other else _fitting(_union(one, other))
+
+
+def is_failure(value: Any) -> bool:
+    """Whether a result tells that something went wrong, and nothing else, although it isn't marked as an error."""
+    if not isinstance(value, dict) or len(value) > len(WITH_ERRORS):
+        return False
+    told = {str(key).lower(): each for key, each in value.items()}
+    return told.keys() <= WITH_ERRORS and any(told.get(key) for key in ERRORS)
 
 
 def is_name(key: str) -> bool:
@@ -116,12 +139,14 @@ def _objects(objects: Sequence[Mapping[str, Any]], levels: int, left: int) -> Sc
     columns: defaultdict[str, list[Any]] = defaultdict(list)
     looked_at = 0
     for each in objects:
-        if looked_at and len(each) > left:  # a part of it would make its other fields look optional
+        if len(each) > left and left <= FIELDS:  # a part of it would make its other fields look optional
             break
         for key, value in islice(each.items(), left):
             columns[key].append(value)
         left = max(0, left - len(each))
         looked_at += 1
+    if not looked_at:
+        return _UNSEEN
     if _are_data(columns) or _are_records(objects):
         return _map_of(_shape([value for column in columns.values() for value in column], levels - 1, left))
     nested = sum(not {list, dict}.isdisjoint(map(type, column)) for column in columns.values())
@@ -162,6 +187,8 @@ def _union_of_arrays(one: Schema, other: Schema) -> Schema:
 
 
 def _union_of_objects(one: Schema, other: Schema) -> Schema:
+    if _UNSEEN in (one, other):
+        return other if one == _UNSEEN else one
     if "additionalProperties" in one or "additionalProperties" in other:
         return _map_of(reduce(_union, [*_values(one), *_values(other)]))
     fields, more = one["properties"], other["properties"]
@@ -254,5 +281,7 @@ def _cut(schema: Schema, levels: int) -> Schema:
             return _map_of(_ANYTHING)
         if "additionalProperties" in schema:
             return _map_of(_cut(schema["additionalProperties"], levels - 1))
+        if schema == _UNSEEN:
+            return schema
         return {**schema, "properties": {name: _cut(each, levels - 1) for name, each in schema["properties"].items()}}
     return schema

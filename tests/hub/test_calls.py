@@ -1,5 +1,6 @@
 """One call's way: names looked up, arguments bound, the server called, the answer converted."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +10,7 @@ from inline_snapshot import snapshot
 
 from mcp_hub.errors import CallerError, DeniedError, DownstreamError, ToolError
 from mcp_hub.hub.calls import CHECKED, Calls
+from mcp_hub.hub.catalog import Tool
 from mcp_hub.hub.downstream import Downstreams
 from mcp_hub.hub.policy import Policy
 from mcp_hub.sandbox.conversation import PlannedCall
@@ -112,7 +114,7 @@ def learning(hub: Hub) -> list[tuple[str, str, object]]:
     hub.calls = Calls(
         lambda: hub.live.snapshot,
         cast(Downstreams, hub.downstreams),
-        lambda key, tool, value: told.append((key, tool.wire_name, value)),
+        lambda key, tool: lambda value: told.append((key, tool.wire_name, value)),
     )
     return told
 
@@ -131,6 +133,24 @@ async def test_no_result_is_told_of_a_tool_whose_server_says_what_it_gives() -> 
     hub.live.put("my-hub", [{"name": "list-issues", "inputSchema": ISSUES, "outputSchema": {"type": "object"}}])
     await hub.call(repo="a")
     assert told == []
+
+
+async def test_who_is_told_is_asked_as_the_call_is_sent_and_told_when_its_result_has_come() -> None:
+    hub = Hub()
+    happened: list[str] = []
+
+    def on_sent(key: str, tool: Tool) -> Callable[[object], None]:
+        happened.append(f"sent, {tool.description}")
+        return lambda value: happened.append(f"told {value}")
+
+    def another_list_arrives() -> None:
+        happened.append("before")
+        hub.live.put("my-hub", [{"name": "list-issues", "inputSchema": ISSUES, "description": "new"}])
+
+    hub.downstreams.meanwhile = another_list_arrives
+    hub.calls = Calls(lambda: hub.live.snapshot, cast(Downstreams, hub.downstreams), on_sent)
+    await hub.call(repo="a")
+    assert happened == ["before", "sent, new", "told None"]
 
 
 async def test_a_failure_is_no_result() -> None:

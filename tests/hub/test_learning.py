@@ -47,7 +47,7 @@ class Hub:
 
     def learn(self, key: str, name: str, *values: Any) -> None:
         for value in values:
-            self.learner.learn(key, tool(name), value)
+            self.learner.sent(key, tool(name))(value)
 
     def pass_time(self) -> None:
         waiting, self.put_off = self.put_off, []
@@ -206,6 +206,23 @@ def test_a_server_that_has_left_or_become_another_shows_nothing_of_before(hub: H
     hub.learn("slack", "post", 1)
     assert hub.shown == []
     assert hub.put_off == []
+
+
+def test_a_result_belongs_to_the_server_that_its_call_was_sent_to(hub: Hub) -> None:
+    tell = hub.learner.sent("github", tool("get"))
+    hub.prints = {"github": "changed"}
+    tell({"a": 1})
+    hub.pass_time()
+    hub.learner.close()
+    assert hub.store.written == [("f1", "github", "get", ONE)]
+    assert hub.shown == []
+
+
+@pytest.mark.parametrize("kept", [{"a": 1}, [{"error": "gone"}], {"error": None}, {"error": "gone", "a": 1}])
+def test_an_answer_that_holds_nothing_but_an_error_teaches_nothing(hub: Hub, kept: Any) -> None:
+    hub.learn("github", "get", kept, {"error": "gone"}, {"ok": False, "error": {"code": 404}}, {"Error": "gone"})
+    hub.learner.close()
+    assert hub.store.written == [("f1", "github", "get", shape_of(kept))]
 
 
 def test_after_closing_nothing_is_learned(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,10 +19,12 @@ from mcp_hub.hub.shapes import (
     NODES,
     SIZE_CHARACTERS,
     VARYING,
+    is_failure,
     is_name,
     merged,
     shape_of,
 )
+from mcp_hub.hub.types import type_of
 
 ISSUE = {"number": 7, "title": "a", "labels": [{"name": "bug"}], "assignee": None, "score": 0.5, "open": True}
 
@@ -281,6 +283,13 @@ def test_no_value_is_in_a_shape_nor_a_key_that_is_one(value: Any, other: Any) ->
     assert SECRET not in json.dumps(of(other, value))
 
 
+def test_what_tells_only_that_something_went_wrong_is_a_failure() -> None:
+    failures: list[Any] = [{"error": "gone"}, {"Error": {"code": 1}}, {"errors": ["a"], "status": 404}]
+    assert all(map(is_failure, failures))
+    results: list[Any] = [{"error": None}, {"errors": [], "ok": True}, {"error": "x", "items": []}, {"message": "done"}]
+    assert not any(map(is_failure, [*results, {}, "error", [{"error": "gone"}]]))
+
+
 # Bounds
 
 
@@ -323,6 +332,31 @@ def test_of_very_many_values_the_first_are_looked_at() -> None:
     integers = {"type": "array", "items": {"type": "integer"}}
     assert shape_of([*rows, ["x"]]) == {"type": "array", "items": integers}
     assert shape_of([["x"], *rows]) != {"type": "array", "items": integers}
+
+
+MANY = [{"id": 1, "title": "x", "state": "open", "votes": 1, "owner": {"login": "ann"}}] * ITEMS
+"""So many fields that no object inside these is looked at."""
+
+
+def test_an_object_that_was_not_looked_at_is_one_of_unknown_fields_and_not_an_empty_one() -> None:
+    shape = shape_of(MANY)
+    assert shape["items"]["properties"]["owner"] == {"type": "object"}
+    assert type_of(shape, shape) == "list[{id: int, title: str, state: str, votes: int, owner: dict}]"
+
+
+def test_what_was_seen_of_an_object_stays_when_one_like_it_is_not_looked_at() -> None:
+    seen = shape_of(MANY[:1])
+    assert of(MANY[:1], MANY) == of(MANY, MANY[:1]) == seen
+
+
+def test_an_object_that_was_seen_to_be_empty_has_no_fields() -> None:
+    assert shape_of({"a": {}})["properties"]["a"] == {"type": "object", "properties": {}}
+
+
+def test_an_object_is_looked_at_whole_or_not_at_all() -> None:
+    owner = {f"field_{letter}": 1 for letter in "abcdefghij"}
+    shape = shape_of([{"id": 1, "title": "x", "state": "open", "other": {}, "owner": owner}] * (ITEMS - 1))
+    assert shape["items"]["properties"]["owner"] == {"type": "object"}
 
 
 def test_what_comes_after_a_long_array_is_told_all_the_same() -> None:
