@@ -109,11 +109,20 @@ def type_name(ref: str) -> str:
 
 
 def combined(one: Schema, other: Schema) -> Schema:
-    """A schema that asks for what both ask for. Where they only describe, or can't be joined, `other` counts."""
+    """A schema that asks for what both ask for. Where they only describe, or can't be joined, `other` counts.
+
+    Where no value can fit both, it is NEVER beside the rest: an empty `enum` or `type` alone would read as anything.
+    """
     merged = {**one, **other}
     for key, join in _JOINS.items():
         if key in one and key in other and one[key] != other[key]:
             merged[key] = join(one[key], other[key])
+            if key in ("enum", "type") and merged[key] == []:
+                merged |= NEVER
+    if "const" in merged and ("const" in one) != ("const" in other) and isinstance(merged.get("enum"), list):
+        return merged if _is_in(merged["const"], merged["enum"]) else {**merged, **NEVER}
+    if "const" in one and "const" in other and not _is_in(one["const"], [other["const"]]):
+        merged |= NEVER
     return merged
 
 
@@ -161,6 +170,10 @@ def _both(one: Any, other: Any) -> Any:
     return {"allOf": [one, other]}
 
 
+def _neither(one: Any, other: Any) -> Any:
+    return NEVER["not"] if NEVER["not"] in (one, other) or True in (one, other) else {"anyOf": [one, other]}
+
+
 def _fields(one: Any, other: Any) -> Any:
     if not isinstance(one, Mapping) or not isinstance(other, Mapping):
         return other
@@ -190,7 +203,12 @@ def _common_values(one: Any, other: Any) -> Any:
         return other
     if len(one) * len(other) > COMPARED:
         return other
-    return [each for each in one if each in other] or other
+    return [each for each in one if _is_in(each, other)]
+
+
+def _is_in(value: Any, values: list[Any]) -> bool:
+    """Whether a JSON value is among others; to Python, True is 1."""
+    return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in values)
 
 
 def _stricter(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -206,6 +224,7 @@ _JOINS: Mapping[str, Callable[[Any, Any], Any]] = {
     "required": _all_names,
     "type": _common_types,
     "enum": _common_values,
+    "not": _neither,
     "items": _both,
     "additionalProperties": _both,
     "nullable": lambda one, other: one is True and other is True,

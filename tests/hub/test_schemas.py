@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from mcp_hub.hub.catalog import build_server
+from mcp_hub.hub.examples import example_arguments
 from mcp_hub.hub.schemas import Reader, TooLargeError, combined, resolve, type_name
 from mcp_hub.hub.types import type_of
 
@@ -75,12 +77,49 @@ def test_a_type_is_called_what_its_reference_ends_with(ref: str, name: str) -> N
             {"properties": {"z": {}, "x": {"b": 2}}},
             {"properties": {"x": {"allOf": [{"a": 1}, {"b": 2}]}, "y": {}, "z": {}}},
         ),
+        ({"enum": [1, 2]}, {"const": 2}, {"enum": [1, 2], "const": 2}),
+        ({"not": {"a": 1}}, {"not": {"b": 2}}, {"not": {"anyOf": [{"a": 1}, {"b": 2}]}}),
         ({"minimum": "x", "required": 1}, {"minimum": 1, "required": []}, {"minimum": 1, "required": []}),
         ({"type": 3}, {"type": "string"}, {"type": "string"}),
     ],
 )
 def test_two_schemas_become_one_that_asks_for_both(one: Any, other: Any, both: Any) -> None:
     assert combined(one, other) == both
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"enum": ["a", "b"]}, {"enum": ["c"]}),
+        ({"enum": [True, "a"]}, {"enum": [1]}),
+        ({"const": "a"}, {"const": "b"}),
+        ({"const": "a"}, {"enum": ["b", "c"]}),
+        ({"enum": ["b", "c"]}, {"const": "a", "description": "text"}),
+        ({"type": "string"}, {"type": "integer"}),
+        ({"type": ["string", "null"]}, {"type": ["integer", "boolean"]}),
+    ],
+)
+def test_two_schemas_that_no_value_fits_become_never(one: Any, other: Any) -> None:
+    never = {"allOf": [one, other, {"not": {"minimum": 3}}]}
+    both = {"type": "object", "properties": {"a": never}, "required": ["a"]}
+    assert type_of(never, None) == "Never"
+    assert type_of(both, None) == "{a: Never}"
+    assert type_of({"anyOf": [never, {"type": "number"}]}, None) == "float"
+    assert example_arguments(build_server("s", "", [{"name": "t", "inputSchema": both}]).tools["t"]) is None
+
+
+def test_null_is_what_is_left_of_two_nullable_enums_that_have_nothing_else_in_common() -> None:
+    one, other = ({"enum": [value], "nullable": True} for value in "ab")
+    assert type_of({"allOf": [one, other]}, None) == "None"
+    assert type_of({"allOf": [{"type": ["string", "null"]}, {"type": ["integer", "null"]}]}, None) == "None"
+
+
+def test_of_a_constant_and_an_enum_that_has_it_the_constant_is_left() -> None:
+    assert type_of({"allOf": [{"enum": ["a", "b"]}, {"const": "b"}]}, None) == 'Literal["b"]'
+
+
+def test_an_enum_that_the_server_itself_left_empty_says_nothing() -> None:
+    assert type_of({"type": "string", "enum": []}, None) == "str"
 
 
 def test_a_schema_without_references_is_read_as_it_is() -> None:
