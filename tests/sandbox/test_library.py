@@ -1,5 +1,6 @@
 """What programs find defined: the same expressions mean here what they mean in CPython."""
 
+import ast
 import bisect
 import collections
 import copy
@@ -25,7 +26,7 @@ from mcp_hub.sandbox import environment, library
 MODULES = {
     each.__name__: each
     for each in (
-        bisect, collections, copy, functools, heapq, itertools, json, math, operator, re, statistics, string, textwrap,
+        ast, bisect, collections, copy, functools, heapq, itertools, json, math, operator, re, statistics, string, textwrap,
     )
 }  # fmt: skip
 
@@ -169,6 +170,8 @@ functools.partial(lambda a, b=1: [a, b], 5)(b=2)
 operator.itemgetter("a")({"a": 1}), operator.itemgetter(0, 2)([1, 2, 3]), operator.add(1, 2), operator.contains([1], 1)
 operator.methodcaller("split", ",")("a,b")
 copy.deepcopy({"a": [1, (2,)]}), copy.copy([1])
+ast.literal_eval("[{'x': 1, 'y': None, 'z': [True, 2.5, \\"it's\\"]}]"), ast.literal_eval(" -3 "), ast.literal_eval("'a' 'b'")
+ast.literal_eval("{1: ('a', []), (2, 3): {}}") == {1: ("a", []), (2, 3): {}}, ast.literal_eval("(1,)") == (1,)
 bisect.bisect_left([1, 2, 2, 3], 2), bisect.bisect_right([1, 2, 2, 3], 2), bisect.bisect([1, 3], 2)
 heapq.nlargest(2, [1, 3, 2]), heapq.nsmallest(2, [3, 1, 2], key=lambda n: -n)
 """  # noqa: E501  an expression a line
@@ -193,6 +196,14 @@ def test_an_expression_means_what_it_means_in_cpython(expression: str) -> None:
         ("format(1, '99999999d')", "ValueError: the width or precision in '99999999d' is beyond 1000000"),
         ("json.loads('[1,')", "JSONDecodeError: Expecting value: line 1 column 4"),
         ("json.loads([1])", "TypeError: json.loads() takes text, and got list: a tool's result is read already"),
+        (
+            "ast.literal_eval([1])",
+            "TypeError: ast.literal_eval() takes text, and got list: a tool's result is read already",
+        ),
+        ("ast.literal_eval('f(1)')", "ValueError: malformed node or string on line 1"),
+        ("ast.literal_eval('[1,')", "SyntaxError: '[' was never closed"),
+        ("ast.literal_eval('[1e999]')", "ValueError: the literal holds inf, which no program can"),
+        ("ast.literal_eval('[' * 5000)", "SyntaxError: too many nested parentheses"),
         ("re.search('(', 'a')", "PatternError: missing ), unterminated subpattern at position 0 (the pattern is '(')"),
         ("re.search('a', None)", "TypeError: expected text to look in, and got None"),
         ("re.search('a', 'a').group(3)", "IndexError: no such group: 3"),

@@ -80,6 +80,7 @@ MODULES: dict[str, frozenset[str]] = {
         "heapq": "heappush heappop heapify nlargest nsmallest",
         "io": "StringIO",
         "csv": "reader DictReader writer DictWriter QUOTE_MINIMAL QUOTE_ALL QUOTE_NONNUMERIC QUOTE_NONE",
+        "ast": "literal_eval",
         "urllib": "parse",
         "urllib.parse": "quote quote_plus unquote unquote_plus urljoin urlencode urlparse urlsplit parse_qs parse_qsl",
         "html": "escape unescape",
