@@ -186,7 +186,7 @@ def _run(command: Sequence[str], folder: Path) -> str | None:
 
 
 def _finished(entry: Entry, root: Path, why: str | None) -> list[Failure]:
-    program = Path(_filled(entry.command[0], root))
+    program = Path(filled(entry.command[0], root))
     if why is None and not program.exists():
         why = f"{entry.requirement} has no program {program}; correct its command in catalogs.toml."
     if why is not None:
@@ -202,7 +202,8 @@ def _is_installed(entry: Entry, root: Path) -> bool:
     return stamp.exists() and stamp.read_text() == entry.stamp
 
 
-def _filled(text: str, root: Path) -> str:
+def filled(text: str, root: Path) -> str:
+    """A part of a command or of env, with the folder in its place."""
     return text.replace("{ROOT}", str(root))
 
 
@@ -218,8 +219,8 @@ async def _list(entry: Entry, root: Path) -> list[RawTool]:
 
     Raises BenchError.
     """
-    program, *arguments = (_filled(each, root) for each in entry.command)
-    env = {name: _filled(value, root) for name, value in entry.env.items()}
+    program, *arguments = (filled(each, root) for each in entry.command)
+    env = {name: filled(value, root) for name, value in entry.env.items()}
     parameters = StdioServerParameters(command=program, args=arguments, env=env, cwd=str(root / "work"))
     log = root / "logs" / f"{entry.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
