@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp_hub.errors import CallerError, nearest
 from mcp_hub.hub import stubs
-from mcp_hub.hub.catalog import Schema, Tool
-from mcp_hub.hub.schemas import resolve, unchecked
+from mcp_hub.hub.catalog import Tool
+from mcp_hub.hub.schemas import Schema, members_of, resolve, unchecked
 from mcp_hub.hub.types import one_line, type_of
 from mcp_hub.hub.validation import STEPS, BoundedValidator, Steps, UnknowableError
 
@@ -59,7 +59,7 @@ def planned_problems(
         offered = any(f"(did you mean {parameter.name!r}?)" in problem for problem in found)
         if parameter.required and not open_ended and parameter.wire_name not in given and not offered:
             found.append(f"argument {parameter.name!r} is missing")
-        elif validator is not None and parameter.wire_name in constants.keys() - left_out:
+        elif validator is not None and parameter.always and parameter.wire_name in constants.keys() - left_out:
             with contextlib.suppress(UnknowableError):  # as in `violations`: the server checks for itself
                 name = parameter.wire_name
                 errors = validator.errors(constants[name], PROBLEMS + 1, steps, parameter.schema, name)
@@ -83,7 +83,7 @@ def _named(tool: Tool, args: Sequence[V], kwargs: Mapping[str, V]) -> tuple[dict
     for name, value in kwargs.items():
         found = by_name.get(name) or by_wire_name.get(name)
         if found is None:
-            if _takes_more(tool):
+            if tool.taken.more:
                 given[name] = value
                 continue
             near = nearest(name, by_name, count=1)
@@ -102,30 +102,26 @@ def _is_left_out(tool: Tool, name: str, value: Any) -> bool:
     return parameter is not None and not parameter.required and not _takes_none(parameter.schema, tool.input_schema)
 
 
-def _takes_more(tool: Tool) -> bool:
-    schema = tool.input_schema
-    more = schema.get("additionalProperties")
-    return bool(more) or "patternProperties" in schema or (not tool.parameters and more is not False)
-
-
-def _takes_none(schema: Any, root: Schema, seen: set[str] | None = None) -> bool:
-    seen = set() if seen is None else seen
+def _takes_none(schema: Any, root: Schema, known: dict[str, bool] | None = None) -> bool:
+    known = {} if known is None else known
     if not isinstance(schema, Mapping):
-        return True
+        return schema is not False
     if isinstance(ref := schema.get("$ref"), str):
-        if ref in seen:
-            return False
-        seen.add(ref)  # for all branches: what a reference says once it says everywhere
-        return _takes_none(resolve(ref, root), root, seen)
+        if ref not in known:  # for all branches: what a reference says once it says everywhere
+            known[ref] = False
+            known[ref] = _takes_none(resolve(ref, root), root, known)
+        return known[ref]
     if schema.get("nullable") is True:
         return True
+    if not all(_takes_none(member, root, known) for member in members_of(schema, "allOf")):
+        return False
     if "const" in schema:
         return schema["const"] is None
     if isinstance(values := schema.get("enum"), list):
         return None in values
     for union in ("anyOf", "oneOf"):
-        if isinstance(members := schema.get(union), list):
-            return any(_takes_none(member, root, seen) for member in members)
+        if members := members_of(schema, union):
+            return any(_takes_none(member, root, known) for member in members)
     kind = schema.get("type")
     if kind is None:
         return "properties" not in schema

@@ -11,23 +11,13 @@ from functools import cached_property
 from typing import Any
 
 from mcp_hub.errors import CallerError
+from mcp_hub.hub.parameters import Parameter, Taken, taken_by
 from mcp_hub.hub.policy import UNDECIDED, Decision, Policy
+from mcp_hub.hub.schemas import Schema
 from mcp_hub.names import identifier, server_identifier, spellings
 from mcp_hub.settings import ServerSettings
 
-Schema = Mapping[str, Any]
-
 UNRESTRICTED = Policy(())
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter: how a program writes it, how the server spells it."""
-
-    name: str
-    wire_name: str
-    schema: Schema
-    required: bool
 
 
 @dataclass(frozen=True)
@@ -47,18 +37,14 @@ class Tool:
     """The shape that its results were seen to have, where the server promises none."""
 
     @cached_property
+    def taken(self) -> Taken:
+        """What it takes."""
+        return taken_by(self.input_schema)
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Required ones first, each group in the server's order."""
-        properties = self.input_schema.get("properties")
-        if not isinstance(properties, Mapping):
-            return ()
-        needed = required_names(self.input_schema)
-        names = spellings(properties)
-        listed = [
-            Parameter(names[wire], wire, schema if isinstance(schema, Mapping) else {}, wire in needed)
-            for wire, schema in properties.items()
-        ]
-        return tuple(sorted(listed, key=lambda parameter: not parameter.required))
+        return self.taken.parameters
 
 
 @dataclass(frozen=True)
@@ -284,9 +270,3 @@ def build_server(
             observed=None if isinstance(output, Mapping) else (observed or {}).get(wire),
         )
     return Server(name, key, description, tools)
-
-
-def required_names(schema: Schema) -> frozenset[str]:
-    """The properties that an object must have; `required` may be anything in a foreign schema."""
-    required = schema.get("required")
-    return frozenset(each for each in required if isinstance(each, str)) if isinstance(required, list) else frozenset()

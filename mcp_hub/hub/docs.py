@@ -8,10 +8,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from mcp_hub.hub.catalog import Schema, Tool, required_names
+from mcp_hub.hub.catalog import Tool
 from mcp_hub.hub.examples import example
 from mcp_hub.hub.policy import UNDECIDED
-from mcp_hub.hub.schemas import Flat, Reader, TooLargeError, members_of, properties_of, tuple_items
+from mcp_hub.hub.schemas import (
+    Flat,
+    Reader,
+    Schema,
+    TooLargeError,
+    members_of,
+    properties_of,
+    required_names,
+    tuple_items,
+)
 from mcp_hub.hub.types import NODES, PLANS, Plan, literal, one_line, result_schema, type_of
 
 DOCS_CHARACTERS = 12_000

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
-from mcp_hub.hub.catalog import Schema, Tool
+from mcp_hub.hub.catalog import Tool
 from mcp_hub.hub.schemas import (
     NEVER,
     Reader,
+    Schema,
     TooLargeError,
     combined,
     is_array,

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from mcp_hub.hub.catalog import Schema, Tool
+from mcp_hub.hub.catalog import Tool
+from mcp_hub.hub.schemas import Schema
 from mcp_hub.hub.shapes import is_failure, merged, shape_of
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from mcp_hub.hub.catalog import Schema
 from mcp_hub.names import identifier
+
+Schema = Mapping[str, Any]
 
 NEVER: Schema = {"not": {}}
 """What the schema `false` means: nothing fits."""
@@ -149,6 +150,12 @@ def properties_of(schema: Schema) -> Mapping[str, Any]:
     return properties if isinstance(properties, Mapping) else {}
 
 
+def required_names(schema: Schema) -> frozenset[str]:
+    """The properties that an object must have; `required` may be anything in a foreign schema."""
+    required = schema.get("required")
+    return frozenset(each for each in required if isinstance(each, str)) if isinstance(required, list) else frozenset()
+
+
 def tuple_items(schema: Schema) -> list[Any]:
     """The schemas of an array's first items, each with its own, as either generation of JSON Schema writes them."""
     found = schema.get("prefixItems", schema.get("items"))
@@ -167,6 +174,10 @@ def is_nullable(schema: Schema) -> bool:
 
 
 def _both(one: Any, other: Any) -> Any:
+    if one is False or other is False:
+        return False
+    if one is True or other is True:
+        return other if one is True else one
     return {"allOf": [one, other]}
 
 

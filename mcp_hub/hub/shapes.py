@@ -37,7 +37,7 @@ from functools import reduce
 from itertools import islice
 from typing import Any
 
-from mcp_hub.hub.catalog import Schema
+from mcp_hub.hub.schemas import Schema
 
 DEPTH = 5
 """Levels of objects and arrays in each other; of deeper ones only the type is told."""

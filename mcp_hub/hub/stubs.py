@@ -6,9 +6,10 @@ Pure. A signature reads as Python and is bounded; what doesn't fit its line is i
 import heapq
 from dataclasses import replace
 
-from mcp_hub.hub.catalog import Parameter, Schema, Server, Tool
+from mcp_hub.hub.catalog import Server, Tool
 from mcp_hub.hub.docs import written_docs
-from mcp_hub.hub.schemas import Reader, TooLargeError
+from mcp_hub.hub.parameters import Parameter
+from mcp_hub.hub.schemas import Reader, Schema, TooLargeError
 from mcp_hub.hub.types import NODES, PLANS, literal, one_line, planned_type, result_schema, type_of
 
 DESCRIPTION_CHARACTERS = 120

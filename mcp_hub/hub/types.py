@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_hub.hub.catalog import Schema, required_names
 from mcp_hub.hub.schemas import (
     NEVER,
     Reader,
+    Schema,
     TooLargeError,
     combined,
     is_array,
@@ -19,6 +19,7 @@ from mcp_hub.hub.schemas import (
     is_object,
     members_of,
     properties_of,
+    required_names,
     tuple_items,
 )
 from mcp_hub.names import identifier

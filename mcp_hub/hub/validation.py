@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mcp_hub.hub.catalog import Schema
+from mcp_hub.hub.schemas import Schema
 
 if TYPE_CHECKING:  # imported with the first validator, so that the hub's first answer doesn't wait for it
     from jsonschema import ValidationError

@@ -387,3 +387,17 @@ async def test_a_schema_that_branches_without_end_leaves_the_value_to_the_server
     hub = Hub({**takes(node={"$ref": "#/$defs/Node"}), "$defs": {"Node": node}})
     with anyio.fail_after(20):
         assert await hub.sent(node=value) == {"node": value}
+
+
+@pytest.mark.parametrize(
+    ("schema", "bound"),
+    [
+        ({"allOf": [{"$ref": "#/$defs/Text"}], "default": "x"}, {}),
+        ({"allOf": [{"type": ["string", "null"]}, {"type": ["string", "null"], "maxLength": 3}]}, {"a": None}),
+        ({"allOf": [TEXT], "nullable": True}, {"a": None}),
+    ],
+)
+def test_none_for_a_parameter_of_several_schemas_is_null_where_all_of_them_take_it(
+    schema: dict[str, Any], bound: dict[str, Any]
+) -> None:
+    assert bind(tool({**takes(a=schema), "$defs": {"Text": TEXT}}), [], {"a": None}) == bound

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from mcp_hub.hub.catalog import Schema, Tool, build_server
+from mcp_hub.hub.catalog import Tool, build_server
 from mcp_hub.hub.learning import SHOW_SECONDS, Learner
+from mcp_hub.hub.schemas import Schema
 from mcp_hub.hub.shapes import merged, shape_of
 from tests.support import until
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
 
-from mcp_hub.hub.catalog import Schema
+from mcp_hub.hub.schemas import Schema
 from mcp_hub.hub.shapes import (
     DEPTH,
     FIELDS,
