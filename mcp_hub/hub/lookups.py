@@ -4,7 +4,7 @@ Pure, over a catalog. `meta_tools` waits for servers, reads shared scripts and s
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -12,6 +12,7 @@ from mcp_hub.errors import CallerError
 from mcp_hub.hub import stubs
 from mcp_hub.hub.catalog import Server, Tool
 from mcp_hub.hub.types import one_line
+from mcp_hub.names import server_identifier
 
 LISTING_CHARACTERS = 4_000
 """Characters of the listing of all servers: at most 1,200 tokens (o200k_base), however many there are (issue 4)."""
@@ -81,13 +82,14 @@ def found(tools: Sequence[Tool], most: int | None = None) -> str:
     return "\n".join(short)
 
 
-def names_in(given: str | Sequence[str]) -> list[str]:
-    """The names in an argument that takes one, several with commas between, or a list, each once.
+def names_in(given: str | Sequence[str], is_known: Callable[[str], bool] = lambda _: False) -> list[str]:
+    """The names in an argument that takes one, several with commas or blanks between, or a list, each once.
 
-    Raises CallerError for none and for too many.
+    Servers may have commas and blanks in their tools' names: what `is_known` is one name. Raises CallerError for none
+    and for too many.
     """
     listed = [given] if isinstance(given, str) else given
-    names = list(dict.fromkeys(name for each in listed for name in re.split(r"[,\s]+", each) if name))
+    names = list(dict.fromkeys(name for each in listed for name in _names_in_text(each.strip(), is_known)))
     if not names:
         raise CallerError("No name was given. listToolFiles() lists the files.")
     if len(names) > MOST_NAMES:
@@ -95,6 +97,13 @@ def names_in(given: str | Sequence[str]) -> list[str]:
             f"{len(names)} names are too many at once; at most {MOST_NAMES} are taken. A glob means several."
         )
     return names
+
+
+def _names_in_text(text: str, is_known: Callable[[str], bool]) -> list[str]:
+    if is_known(text):
+        return [text]
+    parts = [part.strip() for part in text.split(",")]
+    return [name for part in parts for name in ([part] if part and is_known(part) else part.split())]
 
 
 @dataclass(frozen=True)
@@ -113,10 +122,8 @@ class Pattern:
 def pattern_of(name: str) -> Pattern:
     """`servers/github.pyi`, `servers/github/create_issue.pyi`, `github`, `github.create_issue`, or globs of these."""
     bare = re.sub(r"^(\./)?(servers/)?|\.pyi$", "", name.strip(), flags=re.IGNORECASE)
-    server, separator, tool = bare.partition("/")
-    if not separator and "." in bare:
-        server, _, tool = bare.partition(".")
-    return Pattern(server, tool or None)
+    server, *tool = re.split("[/.]", bare, maxsplit=1)  # servers' names have neither; a tool's may have both
+    return Pattern(server, "".join(tool) or None)
 
 
 def is_glob(name: str) -> bool:
@@ -138,8 +145,10 @@ def tools_fitting(server: Server, name: str) -> list[Tool]:
 
     Raises CallerError with the nearest ones.
     """
+    if (tool := named(server, name)) is not None:
+        return [tool]
     if not is_glob(name):
-        return [_in_any_case(server, name)]
+        return [server.tool(name)]
     glob = name.lower()
     fitting = [
         tool
@@ -153,13 +162,19 @@ def tools_fitting(server: Server, name: str) -> list[Tool]:
     return fitting
 
 
-def _in_any_case(server: Server, name: str) -> Tool:
+def named(server: Server, name: str) -> Tool | None:
+    """The tool that programs or the server call so, or else call so in another case."""
+    tools = server.tools.values()
+    exact = server.tools.get(name) or next((tool for tool in tools if tool.wire_name == name), None)
     folded = name.lower()
-    if name not in server.tools:
-        for tool in server.tools.values():
-            if folded in (tool.name.lower(), tool.wire_name.lower()):
-                return tool
-    return server.tool(name)
+    return exact or next((tool for tool in tools if folded in (tool.name.lower(), tool.wire_name.lower())), None)
+
+
+def bare(server: Server, name: str) -> str:
+    """A tool's name without its server's in front, which agents write too."""
+    before, _, tool = name.partition(".")
+    of_it = tool and named(server, name) is None and server_identifier(before).lower() == server.name.lower()
+    return tool if of_it else name
 
 
 def _with_signatures(rows: Sequence[Row]) -> str:

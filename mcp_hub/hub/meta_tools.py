@@ -195,7 +195,10 @@ class MetaTools:
     async def read_tool_file(self, file_name: str | list[str], start: int = 1, end: int | None = None) -> str:
         """Lines `start` to `end` (from 1, inclusive) of files, one after the other. Raises CallerError."""
         lines: list[str] = []
-        for name in lookups.names_in(file_name):
+        if any(" " in each.strip() for each in ([file_name] if isinstance(file_name, str) else file_name)):
+            # Whether a blank is part of a tool's name or stands between two files, only its server's list tells.
+            await self._unseen.wait(list(self._live.settings), self._list_wait())
+        for name in lookups.names_in(file_name, self._is_file):
             lines += (await self._file(name)).splitlines()
         if start > len(lines):
             raise CallerError(f"The file has {len(lines)} lines; startLine {start} is beyond its end.")
@@ -211,8 +214,8 @@ class MetaTools:
     async def get_tool_docs(self, server: str, tool: str | list[str]) -> str:
         """The docs of tools of a server: one, several, or those that fit a glob. Raises CallerError."""
         found = await self._server(server)
-        names = [name.removeprefix(f"{server}.") for name in lookups.names_in(tool)]
-        tools = [each for name in names for each in lookups.tools_fitting(found, name)]
+        names = lookups.names_in(tool, lambda name: lookups.named(found, lookups.bare(found, name)) is not None)
+        tools = [each for name in names for each in lookups.tools_fitting(found, lookups.bare(found, name))]
         texts: list[str] = []
         left = DOCS_CHARACTERS
         for number, each in enumerate(tools):
@@ -227,6 +230,14 @@ class MetaTools:
     async def find_tool(self, server: str, tool: str) -> Tool:
         """A tool by its server's name and its own, as programs or as they themselves spell them. Raises CallerError."""
         return (await self._server(server)).tool(tool)
+
+    def _is_file(self, name: str) -> bool:
+        """Whether a text, with all blanks and commas in it, is the name of one server's file or of one tool's."""
+        pattern = lookups.pattern_of(name)
+        if (key := self._key(pattern.server)) is None:
+            return False
+        server = self._live.snapshot.servers.get(server_identifier(key))
+        return pattern.tool is None or (server is not None and lookups.named(server, pattern.tool) is not None)
 
     async def _file(self, name: str) -> str:
         """A file's text, or that of every file that a glob means. Raises CallerError."""
@@ -290,11 +301,13 @@ class MetaTools:
             self._wait_until = anyio.current_time() + LIST_WAIT
         return max(0.0, self._wait_until - anyio.current_time())
 
+    def _key(self, name: str) -> str | None:
+        """A server's name in servers.toml, by that or by its name in programs, in any case."""
+        folded = server_identifier(name).lower()
+        return next((key for spelled, key in self._live.keys.items() if spelled.lower() == folded), None)
+
     async def _server(self, name: str) -> Server:
-        key = self._live.keys.get(server_identifier(name)) or next(
-            (key for spelled, key in self._live.keys.items() if spelled.lower() == server_identifier(name).lower()),
-            None,
-        )
+        key = self._key(name)
         if key is None:
             known = ", ".join(self._live.keys) or "none"
             raise CallerError.unknown("server", name, self._live.keys, f"Servers: {known}.")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from bpe_openai import get_encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
@@ -18,6 +17,7 @@ from mcp_hub.hub.lookups import (
     Row,
     found,
     listing,
+    named,
     names_in,
     pattern_of,
     servers_fitting,
@@ -175,6 +175,8 @@ def test_too_many_names_at_once_are_told() -> None:
         ("git*/list_*", Pattern("git*", "list_*")),
         ("servers/a/b.c.pyi", Pattern("a", "b.c")),
         ("github.deploy.py", Pattern("github", "deploy.py")),
+        ("github.repos/list.all", Pattern("github", "repos/list.all")),
+        ("servers/My Server/Repos/List All.pyi", Pattern("My Server", "Repos/List All")),
     ],
 )
 def test_a_files_name_means_a_server_or_tools_of_it(name: str, pattern: Pattern) -> None:
@@ -184,6 +186,27 @@ def test_a_files_name_means_a_server_or_tools_of_it(name: str, pattern: Pattern)
 @pytest.mark.parametrize("name", ["create_issue", "create-issue", "CREATE_ISSUE", "Create-Issue"])
 def test_a_tool_is_found_in_either_spelling_and_any_case(name: str) -> None:
     assert [each.wire_name for each in tools_fitting(GITHUB, name)] == ["create-issue"]
+
+
+ODD = server("odd", *(tool(name) for name in ("A-b", "a-b", "Get It", "x[1]", "repos/List.All", "one, two", "*")))
+
+
+@pytest.mark.parametrize("name", ["A-b", "a-b", "Get It", "x[1]", "repos/List.All", "one, two", "*"])
+def test_a_tool_is_found_by_the_servers_own_name_before_any_other_reading(name: str) -> None:
+    assert [each.wire_name for each in tools_fitting(ODD, name)] == [name]
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("Get It", ["Get It"]),
+        (" get it , a-b", ["get it", "a-b"]),
+        ("one, two", ["one, two"]),
+        (["one, two", "a-b Get"], ["one, two", "a-b", "Get"]),
+    ],
+)
+def test_blanks_and_commas_of_a_known_name_part_nothing(given: str | list[str], names: list[str]) -> None:
+    assert names_in(given, lambda name: named(ODD, name) is not None) == names
 
 
 def test_a_glob_means_every_tool_that_fits() -> None:

@@ -8,6 +8,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from mcp_hub.errors import CallerError, ScriptError
+from mcp_hub.hub import stubs
 from mcp_hub.hub.catalog import UNRESTRICTED, LiveCatalog
 from mcp_hub.hub.meta_tools import META_TOOLS, MetaTools
 from mcp_hub.hub.programs import Executed, Report
@@ -232,6 +233,42 @@ servers/slack.pyi    no tools yet  Server 'slack' is still connecting.
 Not searched: Server 'slack' is still connecting.\
 """)
     assert len((await answer(made, "listToolFiles", server="git_hub", limit=2)).splitlines()) == 4
+
+
+ODD = ("Get It", "Repos/List.All", "git_hub.x", "a, b", "plain")
+
+
+def oddly_named() -> MetaTools:
+    """Meta-tools over one server, `git-hub`, with the tools of ODD."""
+    live = LiveCatalog({"git-hub": ServerSettings(command=("x",))}, UNRESTRICTED)
+    live.put("git-hub", [tool(name) for name in ODD])
+    return over(live, Servers(), Programs(CallerError("no")))
+
+
+@pytest.mark.parametrize("wire_name", ODD)
+async def test_a_tool_whose_name_has_odd_characters_is_found_under_both_spellings(wire_name: str) -> None:
+    made = oddly_named()
+    found = await made.find_tool("git-hub", wire_name)
+    line = f"git_hub: {stubs.line(found)}"
+    servers = ("git_hub", "Git-Hub", "git hub")
+    for spelled in (found.name, wire_name, wire_name.upper()):
+        for server in servers:
+            for name in (f"servers/{server}/{spelled}.pyi", f"{server}/{spelled}", f"{server}.{spelled}"):
+                assert await answer(made, "readToolFile", fileName=name) == line, name
+            assert await answer(made, "getToolDocs", server=server, tool=spelled) == stubs.docs(found)
+            assert await answer(made, "getToolDocs", server=server, tool=f"{server}.{spelled}") == stubs.docs(found)
+
+
+async def test_files_of_odd_names_are_read_together() -> None:
+    made = oddly_named()
+    text = await answer(
+        made, "readToolFile", fileName="servers/git hub/Get It.pyi, git_hub/plain git_hub.Repos/List.All"
+    )
+    assert [line.partition("(")[0] for line in text.splitlines()] == [
+        "git_hub: def Get_It",
+        "git_hub: def plain",
+        "git_hub: def Repos_List_All",
+    ]
 
 
 async def test_a_server_that_failed_is_told_wherever_it_is_asked_for() -> None:
