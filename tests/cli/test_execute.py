@@ -82,7 +82,7 @@ Next: nothing was called, so mend the program and send it again.
 
 ECHO = """
 [servers.echo]
-command = ["{python}", "{fixtures}/echo_server.py"]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
 env = { ECHO_JOURNAL = "%s" }
 [policy]
 deny = ["echo.fail"]

@@ -112,7 +112,9 @@ class TestTools:
     def test_a_tool_goes_by_the_name_that_programs_use_and_json_has_its_own_too(
         self, servers_toml: Callable[[str], Path], empty: Path
     ) -> None:
-        config = str(servers_toml('[servers.my-echo]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\n'))
+        config = str(
+            servers_toml('[servers.my-echo]\ncommand = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]\n')
+        )
         done = mcp_hub("tools", "with", "dash", "--json", "--config", config, cwd=empty)
         first = json.loads(done.stdout)[0]
         assert first == snapshot(

@@ -151,7 +151,7 @@ async def test_a_session_that_is_lost_is_opened_again(opened: Open) -> None:
         assert to_value(await downstreams.call("bad", "fine", {}, None)) is not None
 
 
-ECHO = '[servers.echo]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\nidle_stop = %s\n'
+ECHO = '[servers.echo]\ncommand = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]\nidle_stop = %s\n'
 
 
 async def until(downstreams: Downstreams, name: str, state: State) -> None:

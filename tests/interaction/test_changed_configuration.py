@@ -15,7 +15,11 @@ from tests.support import FIXTURES, PATIENCE, LineHub, said, text_of, until
 
 pytestmark = pytest.mark.anyio
 
-ECHO = '[servers.%s]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\nenv = { ECHO_JOURNAL = "%s" }\n'
+ECHO = """
+[servers.%s]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
+env = { ECHO_JOURNAL = "%s" }
+"""
 BARE = '[servers.%s]\ncommand = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "%s"]\n'
 
 

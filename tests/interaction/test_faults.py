@@ -151,7 +151,7 @@ async def test_a_working_directory_that_does_not_exist_names_the_key_to_correct(
 async def test_a_crashed_server_is_started_again_for_the_next_call(
     connect: Connect, servers_toml: Callable[[str], Path]
 ) -> None:
-    config = servers_toml('[servers.echo]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\n')
+    config = servers_toml('[servers.echo]\ncommand = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]\n')
     async with connect(config) as client:
 
         async def pid() -> int:
@@ -171,7 +171,7 @@ async def test_an_argument_that_does_not_fit_never_leaves_the_hub(
 ) -> None:
     journal = tmp_path / "journal"
     config = servers_toml(
-        f'[servers.echo]\ncommand = ["{{python}}", "{{fixtures}}/echo_server.py"]\n'
+        f'[servers.echo]\ncommand = ["{{python}}", "-I", "-S", "{{fixtures}}/light_echo_server.py"]\n'
         f'env = {{ ECHO_JOURNAL = "{journal}" }}\n'
     )
     async with connect(config) as client:
@@ -192,7 +192,7 @@ async def test_a_server_gets_only_the_environment_it_was_given(
     connect: Connect, servers_toml: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = servers_toml(
-        '[servers.echo]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\n'
+        '[servers.echo]\ncommand = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]\n'
         'env = { GIVEN = "yes" }\nenv_pass = ["MCP_HUB_STATE_DIR"]\n'
     )
     async with connect(config) as client:

@@ -20,7 +20,7 @@ ADA, BOB = "the-token-of-ada-01", "the-token-of-bob-02"
 TOKENS = f'[hub.http.tokens]\nada = "{ADA}"\nbob = "${{BOBS_TOKEN}}"\n'
 ECHO = """
 [servers.echo]
-command = ["{python}", "{fixtures}/echo_server.py"]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
 env = { ECHO_JOURNAL = "%s" }
 """
 

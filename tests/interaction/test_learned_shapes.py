@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 
 from tests.support import LineHub
 
-ECHO = '[servers.echo]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\n'
+ECHO = '[servers.echo]\ncommand = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]\n'
 CODE = """
 echo.odd_params(from_="hunter2", type="one")
 echo.odd_params(from_="hunter2", options={"class": "hunter2", "max-depth": 3})
