@@ -1,5 +1,6 @@
 """What tests share: folders of their own, a hub as a real child process, real clients in both protocol eras."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,6 +13,10 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.support import PATIENCE, HttpHub, command_of, family_of, filled, http_client
+
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""The processes that tests start, and pytest's own, would each compile everything again."""
 
 TOKEN = "a-token-of-the-tests-0123456789"
 

@@ -94,6 +94,8 @@ def test_why_a_server_cannot_be_used_is_never_cut() -> None:
 
 
 def test_five_thousand_tools_are_listed_in_at_most_1200_tokens() -> None:
+    from bpe_openai import get_encoding  # its tables take a second, which nobody else needs to wait
+
     words = ("cloud", "data", "billing", "search", "files", "mail", "graph", "build")
     for servers, tools in ((25, 200), (100, 50), (500, 10), (2500, 2)):
         named = [large(f"{words[number % 8]}_{number}", tools, "Things that it is for") for number in range(servers)]
