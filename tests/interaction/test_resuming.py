@@ -220,7 +220,10 @@ def _runs(state: Path) -> list[str]:
 
 # Workers that are killed at any moment
 
-KILLED_RUNS = 200
+KILLS = 40
+"""Runs that must have been ended by a kill before there are enough."""
+
+MOST_RUNS = 400
 AT_ONCE = 4
 
 LONGEST_LIFE = 0.05
@@ -246,7 +249,7 @@ async def test_workers_that_are_killed_at_any_moment_leave_a_true_journal_and_no
 ) -> None:
     chance = random.Random(7)
     ended: Counter[str] = Counter()
-    numbers = iter(range(KILLED_RUNS))
+    numbers = iter(range(MOST_RUNS))
     (zygote,) = zygotes()
 
     async def kill_one() -> None:
@@ -256,7 +259,7 @@ async def test_workers_that_are_killed_at_any_moment_leave_a_true_journal_and_no
                 os.kill(chance.choice(workers).pid, signal.SIGKILL)
 
     async def run_some() -> None:
-        for number in numbers:
+        while ended["error"] < KILLS and (number := next(numbers, None)) is not None:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(kill_one)
                 runs = await _run_to_its_value(api, f"killed {number}")
@@ -265,8 +268,7 @@ async def test_workers_that_are_killed_at_any_moment_leave_a_true_journal_and_no
     async with anyio.create_task_group() as programs:
         for _ in range(AT_ONCE):
             programs.start_soon(run_some)
-    assert ended.total() == KILLED_RUNS
-    assert ended["error"] > KILLED_RUNS / 10, ended
+    assert ended["error"] >= KILLS, ended
 
 
 async def _run_to_its_value(api: LedgerHub, name: str) -> list[Executed]:
