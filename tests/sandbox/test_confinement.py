@@ -26,6 +26,8 @@ from tests.support import PATIENCE, ROOT, command_of
 LINUX = sys.platform == "linux"
 MISSING = confinement.features()
 
+pytestmark = pytest.mark.xdist_group("confinement")
+
 needs_seccomp = pytest.mark.skipif(bool(MISSING["seccomp"]), reason=f"issue 3: {MISSING['seccomp']}")
 needs_landlock = pytest.mark.skipif(bool(MISSING["landlock"]), reason=f"issue 3: {MISSING['landlock']}")
 needs_linux = pytest.mark.skipif(not LINUX, reason="issue 3: only Linux can confine a worker so")
