@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 import tomllib
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from typing import Any
 import anyio
 
 from bench import discovery_measures as measures
-from bench import report, servers, synthetic
+from bench import echoed, report, servers, synthetic
 from bench.discovery_measures import LARGE_SERVERS, Agent, Missed, RawLists, Recall, Request, Spread
 from bench.processes import ROOT, BenchError
 from bench.running import Progress, load, measuring
@@ -134,6 +135,8 @@ def _measured(listed: RawLists, rounds: int, progress: Progress) -> dict[str, An
         catalogs[str(size)]["recall"] = {
             name: _recall_json(measures.recall(agent, group)[0]) for name, group in _groups(here).items()
         }
+    progress.say("the answers of a real hub with 508 tools")
+    compared = anyio.run(_compared, listed, agent, [request.words for request in every])
     progress.say("5,000 synthetic tools")
     large = synthetic.catalog(LARGE_SERVERS)
     queries = measures.large_queries()
@@ -147,12 +150,49 @@ def _measured(listed: RawLists, rounds: int, progress: Progress) -> dict[str, An
     targets = _targets(catalogs, task)
     return {
         "targets": [{**asdict(target), "met": target.met} for target in targets],
+        "equal_to_the_hubs_answers": compared,
         "catalogs": catalogs,
         "two_tool_task_tokens": asdict(task),
         "two_tool_tasks_found": sum(lost.isdisjoint(pair) for pair in pairs),
         "missed": [asdict(each) for each in missed],
         "longest_signatures": measures.longest_lines(agent.catalog, LONGEST),
     }
+
+
+async def _compared(listed: RawLists, agent: Agent, queries: list[str]) -> dict[str, int]:
+    """How many answers of each meta-tool are byte for byte those of a real hub over stdio: all that are counted.
+
+    Raises BenchError for the first one that differs.
+    """
+    servers_and_files = zip(agent.catalog.servers, agent.files(), strict=True)
+    asked: list[tuple[str, dict[str, str], str]] = [
+        ("listToolFiles", {}, agent.listing()),
+        *(("listToolFiles", {"query": words}, agent.query(words)) for words in queries),
+        *(("readToolFile", {"fileName": f"servers/{name}.pyi"}, file) for name, file in servers_and_files),
+        *(
+            ("getToolDocs", {"server": tool.server, "tool": tool.name}, agent.docs(tool))
+            for tool in measures.sample(agent)
+        ),
+    ]
+    compared: Counter[str] = Counter()
+    async with echoed.hub(listed) as hub:
+        for meta_tool, arguments, ours in asked:
+            theirs = await echoed.answer(hub, meta_tool, arguments, may_fail=True)  # a query that finds nothing does
+            if theirs != ours:
+                raise BenchError(f"{meta_tool}({arguments}) {_first_difference(theirs, ours)}")
+            compared[f"{meta_tool}({', '.join(arguments)})"] += 1
+    return dict(compared)
+
+
+def _first_difference(answered: str, ours: str) -> str:
+    theirs, here = answered.split("\n"), ours.split("\n")
+    line = next((n for n, pair in enumerate(zip(theirs, here, strict=False)) if pair[0] != pair[1]), None)
+    if line is None:
+        return f"of the hub has {len(theirs)} lines and {len(here)} here; correct discovery_measures.Agent."
+    return (
+        f"of the hub isn't what is counted here; correct discovery_measures.Agent. Line {line + 1}\n"
+        f"of the hub: {theirs[line]}\nhere:       {here[line]}"
+    )
 
 
 def _catalog(listed: RawLists, agent: Agent, queries: list[str], rounds: int) -> dict[str, Any]:
@@ -211,6 +251,8 @@ def text(document: dict[str, Any]) -> str:
     for catalog in document["catalogs"].values():
         lines += ["", *_catalog_lines(catalog)]
     task = document["two_tool_task_tokens"]
+    compared = ", ".join(f"{count} of {name}" for name, count in document["equal_to_the_hubs_answers"].items())
+    lines += ["", f"Answers at 508 that are those of a real hub, byte for byte: {compared}"]
     lines += ["", f"A two-tool task at 508: {_spread(task)} tokens, over {task['values']} tasks"]
     lines += [f"  both tools are among the first {measures.FIRST} in {document['two_tool_tasks_found']} of them"]
     lines += ["", "The longest signatures (characters, tokens):"]

@@ -15,7 +15,7 @@ import psutil
 from bench import synthetic
 from bench.tokens import tokens
 from mcp_hub.hub import lookups, stubs
-from mcp_hub.hub.catalog import Catalog, Tool, build_server
+from mcp_hub.hub.catalog import Catalog, Server, Tool, build_server
 from mcp_hub.hub.search import Index
 
 LARGE_SERVERS = 100
@@ -90,13 +90,7 @@ class Agent:
 
     def listing(self) -> str:
         """The answer of listToolFiles()."""
-        servers = self.catalog.servers.items()
-        return lookups.listing(
-            [
-                lookups.Row(f"servers/{name}.pyi", f"{len(each.tools)} tools", each.description, each)
-                for name, each in servers
-            ]
-        )
+        return lookups.listing([self._row(server) for server in self.catalog.servers.values()])
 
     def find(self, words: str) -> list[Tool]:
         """The tools that listToolFiles(query=...) finds, best first."""
@@ -105,15 +99,22 @@ class Agent:
 
     def query(self, words: str) -> str:
         """The answer of listToolFiles(query=...)."""
-        return lookups.found(self.find(words))
+        if found := self.find(words):
+            return lookups.found(found)
+        return f"No tool fits {words!r}. Try other words, or read a file:\n{self.listing()}"
 
     def files(self) -> list[str]:
-        """The text of each server's file."""
-        return [stubs.server_file(server) for server in self.catalog.servers.values()]
+        """The answers of readToolFile for each server's whole file."""
+        return ["\n".join(stubs.server_file(server).splitlines()) for server in self.catalog.servers.values()]
 
     def docs(self, tool: Tool) -> str:
         """The answer of getToolDocs for a tool."""
         return stubs.docs(tool)
+
+    def _row(self, server: Server) -> lookups.Row:
+        count = len(server.tools)
+        what = f"{count} tool{'s' if count != 1 else ''}"
+        return lookups.Row(f"servers/{server.name}.pyi", what, server.description, server)
 
 
 def build(listed: RawLists) -> Catalog:
@@ -122,13 +123,19 @@ def build(listed: RawLists) -> Catalog:
     return Catalog({server.name: server for server in servers})
 
 
+def sample(agent: Agent) -> list[Tool]:
+    """The tools whose docs are counted."""
+    tools = list(agent.catalog.tools())
+    return tools[:: max(1, len(tools) // DOCS)]
+
+
 def answers_tokens(agent: Agent, queries: Sequence[str]) -> dict[str, Spread]:
     """Tokens of each meta-tool's answers."""
     return {
         "listToolFiles()": Spread.of([tokens(agent.listing())]),
         "listToolFiles(query)": Spread.of(tokens(agent.query(words)) for words in queries),
         "readToolFile, each server": Spread.of(map(tokens, agent.files())),
-        "getToolDocs": Spread.of(tokens(agent.docs(tool)) for tool in _sample(agent)),
+        "getToolDocs": Spread.of(tokens(agent.docs(tool)) for tool in sample(agent)),
     }
 
 
@@ -139,7 +146,7 @@ def query_times(agent: Agent, queries: Sequence[str], rounds: int) -> Spread:
 
 def docs_times(agent: Agent) -> Spread:
     """Milliseconds of one tool's docs."""
-    return Spread.of(_milliseconds(partial(agent.docs, tool)) for tool in _sample(agent))
+    return Spread.of(_milliseconds(partial(agent.docs, tool)) for tool in sample(agent))
 
 
 def build_times(listed: RawLists) -> dict[str, float]:
@@ -205,11 +212,6 @@ def longest_lines(catalog: Catalog, count: int) -> list[tuple[str, int, int]]:
     lines = [(_path(tool, catalog), stubs.line(tool)) for tool in catalog.tools()]
     lines.sort(key=lambda pair: len(pair[1]), reverse=True)
     return [(path, len(line), tokens(line)) for path, line in lines[:count]]
-
-
-def _sample(agent: Agent) -> list[Tool]:
-    tools = list(agent.catalog.tools())
-    return tools[:: max(1, len(tools) // DOCS)]
 
 
 def _path(tool: Tool, catalog: Catalog) -> str:

@@ -1,6 +1,7 @@
-"""Feeds valid arguments of every real tool through its signature and `bind`; counts the tools that get them unchanged.
+"""Feeds valid arguments of every real tool, spelled as its stub is, through a real hub to a server that echoes them.
 
-Run by `python -m bench.feedback [--root FOLDER]`, once the servers are installed (`python -m bench.servers`).
+Run by `python -m bench.feedback [--root FOLDER] [--out FILE]`, once the servers are installed with
+`python -m bench.servers`. Counts the tools whose arguments arrive unchanged; method: bench/README.md.
 """
 
 import argparse
@@ -8,7 +9,10 @@ import ast
 import json
 import sys
 import warnings
-from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +21,103 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import HypothesisException
 from hypothesis_jsonschema import from_schema
 from jsonschema.exceptions import SchemaError
+from mcp import Client
 
-from bench import servers
-from bench.discovery_measures import build
-from bench.running import Progress
-from mcp_hub.errors import CallerError
-from mcp_hub.hub import stubs
-from mcp_hub.hub.arguments import bind
-from mcp_hub.hub.catalog import Tool
+from bench import echoed, servers
+from bench.discovery_measures import RawLists, build
+from bench.processes import ROOT, BenchError
+from bench.running import Progress, running
+from mcp_hub.hub.catalog import Catalog, Tool
+
+RESULTS = ROOT / "bench" / "results" / "feedback.json"
 
 SEED = 5
 EXAMPLES = 3
 """Argument sets of each tool."""
 
-UNCHANGED, SKIPPED = "unchanged", "skipped: no arguments could be generated"
+CALLS = 60
+"""Calls of one program."""
+
+SHOWN = 200
+"""Characters of a call that are told where it differs."""
+
+Generated = dict[str, list[dict[str, Any]]]
+"""Argument sets by server/tool, as the server itself spells the parameters."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a tool: as a program writes it, and what is to arrive at its server."""
+
+    tool: str
+    """As server/tool, by the server's own names."""
+    code: str
+    meant: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A tool, as server/tool, and what became of it instead."""
+
+    tool: str
+    what: str
 
 
 def main() -> int:
-    """Count, and name each tool that doesn't arrive unchanged; the exit status tells whether all that were tried do."""
+    """Count and name each tool that doesn't arrive unchanged; the exit status tells whether all of them do."""
     parser = argparse.ArgumentParser(prog="python -m bench.feedback", description=__doc__)
     parser.add_argument("--root", type=Path, default=servers.FOLDER, help="where the servers are installed")
-    progress = Progress()
-    every = servers.entries()
-    listed, failures = anyio.run(servers.listed, every, parser.parse_args().root.resolve(), progress.say)
-    told: list[str] = [f"{failure.server} is not in these numbers: {failure.why}" for failure in failures]
-    counts: Counter[str] = Counter()
-    for server in build(listed).servers.values():
-        progress.say(f"{len(server.tools)} tools of {server.key}")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write; by default only a whole run is kept")
+    options = parser.parse_args()
+    with running() as progress:
+        listed, failures = anyio.run(servers.listed, servers.entries(), options.root.resolve(), progress.say)
+        catalog = build(listed)
+        generated, no_arguments = _all_generated(catalog, progress)
+        progress.say("starting the hub and its servers")
+        calls, changed = anyio.run(_fed_back, catalog, generated, listed, progress)
+    tools = sum(len(server.tools) for server in catalog.servers.values())
+    document = {
+        "command": " ".join(["python -m bench.feedback", *sys.argv[1:]]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: version(name) for name in ("mcp_hub", "mcp", "hypothesis", "hypothesis-jsonschema")},
+        "seed": SEED,
+        "servers": len(catalog.servers),
+        "tools": tools,
+        "unchanged": tools - len(changed) - len(no_arguments),
+        "calls": calls,
+        "changed": [asdict(each) for each in changed],
+        "no_arguments": [asdict(each) for each in no_arguments],
+        "not_fed_back": [asdict(failure) for failure in failures],
+    }
+    path = options.out or (None if failures else RESULTS)
+    if path is not None:
+        path.write_text(json.dumps(document, indent=1) + "\n")
+    for failure in failures:
+        print(f"{failure.server} is not in these numbers: {failure.why}")
+    for each in [*changed, *no_arguments]:
+        print(f"{each.tool}: {each.what}")
+    print(f"{document['unchanged']} of {tools} tools get their arguments unchanged, in {calls} calls")
+    print(f"Written to {path}." if path else "Not written: an incomplete run is kept only with --out.", file=sys.stderr)
+    return 1 if changed or no_arguments or failures else 0
+
+
+def _all_generated(catalog: Catalog, progress: Progress) -> tuple[Generated, list[Difference]]:
+    """Valid argument sets of each tool, and the tools that none could be generated for."""
+    every: Generated = {}
+    without: list[Difference] = []
+    for server in catalog.servers.values():
+        progress.say(f"arguments for {len(server.tools)} tools of {server.key}")
         for tool in server.tools.values():
-            outcome, detail = fed_back(tool)
-            counts[outcome] += 1
-            if outcome != UNCHANGED:
-                told.append(f"{server.key}/{tool.wire_name}: {outcome}: {detail}")
-    progress.clear()
-    print("\n".join(told))
-    for outcome, count in counts.most_common():
-        print(f"{count:4}  {outcome}")
-    return 1 if failures or set(counts) - {UNCHANGED, SKIPPED} else 0
+            try:
+                every[_path(tool, catalog)] = _generated(tool)
+            except (HypothesisException, SchemaError, ValueError, RecursionError) as error:
+                without.append(Difference(_path(tool, catalog), _why(error)))
+    return every, without
 
 
-def fed_back(tool: Tool) -> tuple[str, str]:
-    """What became of EXAMPLES generated argument sets of a tool: the outcome, and the first set that it is about."""
-    spelled = {parameter.wire_name: parameter.name for parameter in tool.parameters}
-    try:
-        taken = _parameters(stubs.signature(tool))
-    except SyntaxError as error:
-        return "changed: its signature is no Python", str(error)
-    wrong: list[tuple[str, str]] = []
+def _generated(tool: Tool) -> list[dict[str, Any]]:
+    """EXAMPLES argument sets without further properties, which a signature doesn't offer."""
+    found: list[dict[str, Any]] = []
 
     @seed(SEED)
     @settings(
@@ -73,41 +127,97 @@ def fed_back(tool: Tool) -> tuple[str, str]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(from_schema(_closed(tool)))
-    def feed(arguments: dict[str, Any]) -> None:
-        named = {spelled.get(wire, wire): value for wire, value in arguments.items()}
-        if unknown := [name for wire, name in spelled.items() if wire in arguments and name not in taken]:
-            wrong.append(("changed: parameters that its signature hasn't", f"{unknown}"))
-            return
+    @given(from_schema({"type": "object", **tool.input_schema, "additionalProperties": False}))
+    def keep(arguments: dict[str, Any]) -> None:
+        found.append(arguments)
+
+    with warnings.catch_warnings(action="ignore"):  # of schemas' patterns, which are foreign
+        keep()
+    return found
+
+
+async def _fed_back(
+    catalog: Catalog, generated: Generated, listed: RawLists, progress: Progress
+) -> tuple[int, list[Difference]]:
+    """Make every call through a hub; how many there were, and the first difference of each tool that has one."""
+    calls: list[Call] = []
+    changed: dict[str, Difference] = {}
+    async with echoed.hub(listed) as hub:
+        for server in catalog.servers.values():
+            stubs = _stubs(await echoed.answer(hub, "readToolFile", {"fileName": f"servers/{server.name}.pyi"}))
+            for tool in server.tools.values():
+                path = _path(tool, catalog)
+                for arguments in generated.get(path, ()):
+                    written = _written(tool, path, arguments, stubs)
+                    if isinstance(written, Difference):
+                        changed.setdefault(path, written)
+                    else:
+                        calls.append(written)
+        progress.say(f"{len(calls)} calls through the hub")
+        for start in range(0, len(calls), CALLS):
+            for difference in await _differences(hub, calls[start : start + CALLS]):
+                changed.setdefault(difference.tool, difference)
+    return len(calls), list(changed.values())
+
+
+def _stubs(file: str) -> dict[str, frozenset[str]]:
+    """A server's file -> its functions that are Python, each with the names of its parameters."""
+    found = {}
+    for line in file.splitlines():
+        if not line.startswith("def "):
+            continue
         try:
-            arrived = bind(tool, [], json.loads(json.dumps(named)))
-        except CallerError as error:
-            wrong.append(("changed: refused", error.text))
-            return
-        if json.dumps(arrived, sort_keys=True) != json.dumps(arguments, sort_keys=True):
-            wrong.append(("changed", f"{_shown(arguments)} arrived as {_shown(arrived)}"))
+            function = ast.parse(f"{line.partition('  # ')[0]}: ...").body[0]
+        except SyntaxError:
+            continue
+        if isinstance(function, ast.FunctionDef):
+            named = [*function.args.args, *function.args.kwonlyargs]
+            found[function.name] = frozenset(each.arg for each in named)
+    return found
 
+
+def _written(
+    tool: Tool, path: str, arguments: dict[str, Any], stubs: Mapping[str, frozenset[str]]
+) -> Call | Difference:
+    """The call of a tool as its stub spells it, or what keeps the stub from being called so."""
+    if tool.name not in stubs:
+        return Difference(path, f"no stub {tool.name} that is Python")
+    spelled = {parameter.wire_name: parameter.name for parameter in tool.parameters}
+    named = {spelled.get(wire, wire): value for wire, value in arguments.items()}
+    if unknown := named.keys() - stubs[tool.name]:
+        return Difference(path, f"its stub hasn't the parameters {', '.join(sorted(unknown))}")
+    code = ", ".join(f"{name}={value!r}" for name, value in named.items())
+    server, _, wire_name = path.partition("/")
+    meant = {"server": server, "tool": wire_name, "arguments": arguments}
+    return Call(path, f"{tool.server}.{tool.name}({code})", meant)
+
+
+async def _differences(hub: Client, calls: Sequence[Call]) -> list[Difference]:
+    """Make the calls in one program, or each in its own where that fails; those that arrived otherwise than meant."""
+    code = "result = [\n" + "".join(f"    {call.code},\n" for call in calls) + "]"
     try:
-        with warnings.catch_warnings(action="ignore"):  # of schemas' patterns, which are foreign
-            feed()
-    except (HypothesisException, SchemaError, ValueError, RecursionError) as error:
-        return SKIPPED, f"{type(error).__name__}: {error}".splitlines()[0]
-    return wrong[0] if wrong else (UNCHANGED, "")
+        arrived = json.loads(await echoed.answer(hub, "executeToolCode", {"code": code}))
+    except BenchError as error:
+        if len(calls) == 1:
+            return [Difference(calls[0].tool, f"{calls[0].code[:SHOWN]} failed: {error}")]
+        return [difference for call in calls for difference in await _differences(hub, [call])]
+    return [
+        Difference(call.tool, f"{_json(call.meant)[:SHOWN]} arrived as {_json(got)[:SHOWN]}")
+        for call, got in zip(calls, arrived, strict=True)
+        if _json(got) != _json(call.meant)
+    ]
 
 
-def _closed(tool: Tool) -> dict[str, Any]:
-    """The schema without further properties, which a signature doesn't offer."""
-    return {"type": "object", **tool.input_schema, "additionalProperties": False}
+def _why(error: Exception) -> str:
+    return f"no arguments could be generated: {type(error).__name__}: {error}".splitlines()[0]
 
 
-def _parameters(signature: str) -> frozenset[str]:
-    function = ast.parse(f"{signature}: ...").body[0]
-    assert isinstance(function, ast.FunctionDef)
-    return frozenset(each.arg for each in [*function.args.args, *function.args.kwonlyargs])
+def _path(tool: Tool, catalog: Catalog) -> str:
+    return f"{catalog.servers[tool.server].key}/{tool.wire_name}"
 
 
-def _shown(arguments: dict[str, Any]) -> str:
-    return json.dumps(arguments)[:200]
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 if __name__ == "__main__":

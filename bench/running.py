@@ -33,17 +33,15 @@ class Progress:
 
 
 @contextmanager
-def measuring() -> Iterator[tuple[Progress, list[float]]]:
-    """Measure inside: gives where to say what is being done, and the load before.
+def running() -> Iterator[Progress]:
+    """Run inside: gives where to say what is being done.
 
     Ctrl-C and BenchError are told and end the process, with status 130 and 1.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background without it
-    progress, before = Progress(), load()
-    if before and before[0] > BUSY:
-        progress.say(f"load average {before[0]:.2f}: the machine is busy, so the times will be too long")
+    progress = Progress()
     try:
-        yield progress, before
+        yield progress
     except KeyboardInterrupt:
         progress.clear()
         print("Stopped; everything that was started has ended.", file=sys.stderr)
@@ -53,6 +51,16 @@ def measuring() -> Iterator[tuple[Progress, list[float]]]:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)
     progress.clear()
+
+
+@contextmanager
+def measuring() -> Iterator[tuple[Progress, list[float]]]:
+    """As `running`, for what measures times: gives the load before, too, and says when the machine is busy."""
+    with running() as progress:
+        before = load()
+        if before and before[0] > BUSY:
+            progress.say(f"load average {before[0]:.2f}: the machine is busy, so the times will be too long")
+        yield progress, before
 
 
 def load() -> list[float]:

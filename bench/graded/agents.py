@@ -10,7 +10,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +78,7 @@ async def play(plan: Plan, world: World, agent: Agent) -> Conversation:
     try:
         calls = tuple(next(running))
         while True:
-            answers = await _together([lambda each=each: agent.answer(each) for each in calls])
+            answers = await _together(agent, calls)
             conversation.turns.append(Turn(calls, answers))
             calls = tuple(running.send(answers))
     except StopIteration as end:
@@ -89,17 +89,17 @@ async def play(plan: Plan, world: World, agent: Agent) -> Conversation:
     return conversation
 
 
-async def _together(asked: Sequence[Callable[[], Awaitable[Answer]]]) -> tuple[Answer, ...]:
-    answers: list[Answer | None] = [None] * len(asked)
+async def _together(agent: Agent, calls: Sequence[Call]) -> tuple[Answer, ...]:
+    answers: dict[int, Answer] = {}
 
-    async def ask(place: int) -> None:
+    async def ask_for(place: int) -> None:
         with anyio.fail_after(CALL_WAIT):
-            answers[place] = await asked[place]()
+            answers[place] = await agent.answer(calls[place])
 
     async with anyio.create_task_group() as tasks:
-        for place in range(len(asked)):
-            tasks.start_soon(ask, place)
-    return tuple(each for each in answers if each is not None)
+        for place in range(len(calls)):
+            tasks.start_soon(ask_for, place)
+    return tuple(answers[place] for place in range(len(calls)))
 
 
 class DirectAgent:
@@ -167,7 +167,7 @@ async def ask(client: Client, call: Call, root: Path) -> Answer:
 
 
 def read_text(result: CallToolResult) -> str:
-    """What a model reads of a result: its texts; anything else as a note of its kind, which only the kind is counted of."""
+    """What a model reads of a result: its texts; of anything else only the kind."""
     return "\n".join(block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content)
 
 
