@@ -18,13 +18,17 @@ BUILTINS = frozenset(
 """What programs find defined; a server of such a name would hide it."""
 
 
+CHARACTERS = 128
+"""Characters of a spelling: as many as MCP grants a tool's name. A longer one would fill every list that it is in."""
+
+
 def identifier(name: str) -> str:
-    """`name` as a program can write it: ASCII letters, digits and `_`, no leading digit, no keyword."""
-    spelled = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    """`name` as a program can write it: at most CHARACTERS letters, digits and `_`, no leading digit, no keyword."""
+    spelled = re.sub(r"[^A-Za-z0-9_]", "_", name[:CHARACTERS])
     if not spelled.strip("_"):
         spelled = f"unnamed_{len(name)}" if spelled else "unnamed"
     if spelled[0].isdigit():
-        spelled = f"_{spelled}"
+        spelled = f"_{spelled}"[:CHARACTERS]
     return f"{spelled}_" if spelled in KEYWORDS else spelled
 
 
@@ -49,7 +53,8 @@ def spellings(names: Iterable[str]) -> dict[str, str]:
         wanted = identifier(name)
         candidate, number = wanted, 2
         while candidate in taken:
-            candidate, number = f"{wanted}_{number}", number + 1
+            ending = f"_{number}"
+            candidate, number = wanted[: CHARACTERS - len(ending)] + ending, number + 1
         taken.add(candidate)
         spelled[name] = candidate
     return spelled

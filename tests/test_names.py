@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_hub.names import BUILTINS, identifier, server_identifier, spellings
+from mcp_hub.names import BUILTINS, CHARACTERS, identifier, server_identifier, spellings
 from mcp_hub.sandbox.conversation import Job
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.sandbox.pool import Pool
@@ -30,6 +30,18 @@ def test_a_name_is_spelt_so_that_a_program_can_write_it(name: str, spelled: str)
 def test_names_that_collide_get_numbers_in_alphabetical_order() -> None:
     names = ["a_b", "a-b", "a.b"]
     assert spellings(names) == spellings(reversed(names)) == {"a_b": "a_b", "a-b": "a_b_2", "a.b": "a_b_3"}
+
+
+def test_a_very_long_name_is_spelt_short_and_still_its_own() -> None:
+    names = ["n" * 50_000, "n" * 50_001, "n" * CHARACTERS, "7" * 50_000]
+    spelled = spellings(names)
+    assert [spelled[name] for name in names] == [
+        f"{'n' * (CHARACTERS - 2)}_2",
+        f"{'n' * (CHARACTERS - 2)}_3",
+        "n" * CHARACTERS,
+        f"_{'7' * (CHARACTERS - 1)}",
+    ]
+    assert all(identifier(each) == each for each in spelled.values())
 
 
 def test_a_server_never_hides_what_programs_find_defined() -> None:

@@ -204,11 +204,11 @@ def _problem(error: "ValidationError", tool: Tool) -> str:
     match error.validator:
         case "required":
             missing = str(ast.literal_eval(error.message.removesuffix(" is a required property")))
-            return f"{where}{'field' if path else 'argument'} {names.get(missing, missing)!r} is missing"
+            return f"{where}{'field' if path else 'argument'} {one_line(names.get(missing, missing), 200)!r} is missing"
         case "type":
             return f"{where}expected {type_of({'type': error.validator_value}, {})}, got {got}"
         case "enum":
-            values = ", ".join(json.dumps(value) for value in _listed(error.validator_value)[:30])
+            values = ", ".join(one_line(json.dumps(value), 60) for value in _listed(error.validator_value)[:30])
             return f"{where}expected one of {values}; got {got}"
         case "anyOf" | "oneOf" if error.context:
             expected = type_of({error.validator: error.validator_value}, tool.input_schema)

@@ -181,7 +181,7 @@ class _Fields:
         elif not required:
             notes.append("optional")
         if wire_name not in (None, name):
-            notes.append(f"the server calls it {wire_name!r}")
+            notes.append(f"the server calls it {_cut(repr(wire_name), NOTES_CHARACTERS)}")
         constraints = self._constraints(schema, kind)
         notes += constraints
         purpose = one_line(str(own.get("description") or ""), FIELD_CHARACTERS)

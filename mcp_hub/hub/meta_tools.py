@@ -40,6 +40,10 @@ DOCS_CHARACTERS = 24_000
 """Characters of docs in one answer; of the tools that are left out, the names are told."""
 
 
+NAMES_CHARACTERS = 2_000
+"""Of the names of tools whose docs are left out."""
+
+
 @dataclass(frozen=True)
 class MetaTool:
     """One meta-tool as an agent sees it."""
@@ -222,7 +226,9 @@ class MetaTools:
             text = await _rendered(stubs.docs, each)
             left -= len(text)
             if left < 0 and texts:
-                texts.append(f"[not shown: {', '.join(rest.name for rest in tools[number:])}]")
+                texts.append(
+                    f"[not shown: {one_line(', '.join(rest.name for rest in tools[number:]), NAMES_CHARACTERS)}]"
+                )
                 break
             texts.append(text)
         return "\n".join(texts)

@@ -18,6 +18,9 @@ DESCRIPTION_CHARACTERS = 120
 LINE_CHARACTERS = 700
 """A signature is at most so long, unless the names of its required parameters alone are longer."""
 
+LONGEST_CHARACTERS = 4_000
+"""Of a signature whose required parameters are longer, only the first ones are shown, and the rest counted."""
+
 RETURN_CHARACTERS = 250
 """A longer type of result is written with fewer levels, then with fewer fields."""
 
@@ -49,6 +52,9 @@ def signature(tool: Tool) -> str:
     if sum(map(_length, written)) > room:
         # What a call can't do without may show more of its types: some of the others aren't there at all.
         required = _fitted(parameters[:count], tool.input_schema, room // 2)
+        if sum(map(_length, required)) > (longest := LONGEST_CHARACTERS - len(start) - len(end)):
+            shown = _cut([*required, *optional], longest, {parameter.name for parameter in parameters})
+            return f"{start}{', '.join(shown)}{end}"
         left = room - sum(map(_length, required))
         optional = _cut(optional, left, {parameter.name for parameter in parameters}) if optional else []
     return f"{start}{', '.join([*required, *(['*'] if optional else []), *optional])}{end}"
@@ -123,20 +129,20 @@ def _planned(schema: Schema, root: Schema, plans: list[int], i: int) -> str:
     return "Any"
 
 
-def _cut(optional: list[str], room: int, taken: set[str]) -> list[str]:
-    """The first optional parameters that fit, and a last one that counts the others."""
+def _cut(parameters: list[str], room: int, taken: set[str]) -> list[str]:
+    """The first parameters that fit, and a last one that counts the others."""
     name = "_more"
     while name in taken:
         name = f"_{name}"
-    more = f'{name}: "{len(optional)} more, see getToolDocs" = ...'
+    more = f'{name}: "{len(parameters)} more, see getToolDocs" = ...'
     room -= len(more)
     kept = []
-    for written in optional:
+    for written in parameters:
         room -= _length(written)
         if room < 0:
             break
         kept.append(written)
-    return [*kept, more.replace(f'"{len(optional)} ', f'"{len(optional) - len(kept)} ')]
+    return [*kept, more.replace(f'"{len(parameters)} ', f'"{len(parameters) - len(kept)} ')]
 
 
 def _length(written: str) -> int:

@@ -359,6 +359,12 @@ async def test_a_refusal_stays_short_and_on_one_line_whatever_came(value: Any) -
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("schema", [{"enum": ["n" * 50_000, "b"]}, {"required": ["n" * 50_000], "type": "object"}])
+async def test_a_refusal_stays_short_whatever_the_schema_names(schema: dict[str, Any]) -> None:
+    assert len(await Hub(takes(a=schema)).refused(a={})) < 1_000
+
+
 @given(ARGUMENTS)
 @settings(deadline=None)
 def test_a_server_only_gets_what_its_own_schema_accepts(arguments: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """What an agent looks up: the listing at every size, what a search shows, and what names mean."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from mcp_hub.errors import CallerError
+from mcp_hub.hub import stubs
+from mcp_hub.hub.arguments import bind, told
 from mcp_hub.hub.catalog import Server, build_server
+from mcp_hub.hub.docs import DOCS_CHARACTERS
 from mcp_hub.hub.lookups import (
     FOUND_CHARACTERS,
     LISTING_CHARACTERS,
@@ -23,6 +27,8 @@ from mcp_hub.hub.lookups import (
     servers_fitting,
     tools_fitting,
 )
+from mcp_hub.hub.policy import Policy
+from mcp_hub.settings import PolicySettings
 
 TEXT = {"type": "string"}
 
@@ -234,3 +240,50 @@ def test_a_servers_glob_means_every_server_that_fits() -> None:
     assert servers_fitting("git*", ["github", "GitLab", "slack"]) == ["github", "GitLab"]
     with pytest.raises(CallerError, match=r"No server fits 'x\*'\. Servers: github, slack\."):
         servers_fitting("x*", ["github", "slack"])
+
+
+# Names and descriptions of any length
+
+LONG = "n" * 50_000
+ENDLESS: list[dict[str, Any]] = [
+    {
+        "name": LONG + each,
+        "description": LONG,
+        "annotations": {LONG: LONG},
+        "inputSchema": {
+            "properties": {
+                f"{LONG}p": {"enum": [LONG, "a"], "default": LONG, "description": LONG},
+                "nested": {"type": "object", "properties": {LONG: {"$ref": f"#/$defs/{LONG}"}}},
+            },
+            "required": [f"{LONG}p", f"{LONG}r"],
+            "$defs": {LONG: {"type": "object", "title": LONG, "properties": {"a": {"$ref": f"#/$defs/{LONG}"}}}},
+        },
+        "outputSchema": {"type": "object", "properties": {LONG: {"enum": [LONG]}, "b": {"description": LONG}}},
+    }
+    for each in "ab"
+]
+
+
+@pytest.mark.parametrize("mode", ["open", "read-only"])
+def test_names_and_descriptions_of_any_length_leave_everything_short(mode: Any) -> None:
+    rules = Policy([(Path("/servers.toml"), PolicySettings(mode=mode))])
+    endless = build_server("endless", LONG, ENDLESS, policy=rules)
+    tools = list(endless.tools.values())
+    denied = mode == "read-only"
+    assert all(("DENIED by policy." in stubs.line(each)) is denied for each in tools)
+    assert all(len(stubs.line(each)) <= stubs.LINE_CHARACTERS + 200 for each in tools)
+    assert all(("DENIED by policy:" in stubs.docs(each)) is denied for each in tools)
+    assert all(len(stubs.docs(each)) <= DOCS_CHARACTERS for each in tools)
+    assert len(stubs.server_file(endless)) <= 2 * (stubs.LINE_CHARACTERS + 200)
+    assert len(found(tools)) <= FOUND_CHARACTERS
+    assert len(found(tools, 2)) <= FOUND_CHARACTERS
+    assert len(listing([row(endless)])) <= LISTING_CHARACTERS
+    assert LONG[:100] in listing([row(endless)])
+
+
+def test_a_tool_with_a_very_long_name_is_found_and_called_by_its_short_spelling() -> None:
+    endless = server("endless", *ENDLESS)
+    assert [endless.tool(name).wire_name for name in endless.tools] == [each["name"] for each in ENDLESS]
+    (first, _) = endless.tools.values()
+    assert bind(first, ["a"], {}) == {f"{LONG}p": "a"}
+    assert len(told(first, ["something is wrong"])) < 1_000

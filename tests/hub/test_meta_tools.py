@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from mcp_hub.errors import CallerError, ScriptError
 from mcp_hub.hub import stubs
 from mcp_hub.hub.catalog import UNRESTRICTED, LiveCatalog
-from mcp_hub.hub.meta_tools import META_TOOLS, MetaTools
+from mcp_hub.hub.meta_tools import DOCS_CHARACTERS, META_TOOLS, MetaTools
 from mcp_hub.hub.programs import Executed, Report
 from mcp_hub.hub.scripts import SharedScripts
 from mcp_hub.hub.unseen import Unseen
@@ -218,6 +218,13 @@ async def test_docs_that_are_too_many_name_the_tools_they_leave_out() -> None:
     text = await answer(made, "getToolDocs", server="git_hub", tool="*")
     assert len(text) < 40_000
     assert text.splitlines()[-1].startswith("[not shown: tool_")
+
+
+async def test_of_very_many_tools_whose_docs_are_left_out_not_even_every_name_is_told() -> None:
+    made, _ = meta_tools(count=2_000)
+    text = await answer(made, "getToolDocs", server="git_hub", tool="*")
+    assert len(text) < DOCS_CHARACTERS + 3_000
+    assert text.endswith("...]")
 
 
 async def test_a_search_keeps_to_one_server_and_to_the_number_asked_for() -> None:

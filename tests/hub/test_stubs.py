@@ -13,6 +13,7 @@ from mcp_hub.hub.examples import example
 from mcp_hub.hub.stubs import (
     DESCRIPTION_CHARACTERS,
     LINE_CHARACTERS,
+    LONGEST_CHARACTERS,
     RETURN_CHARACTERS,
     docs,
     line,
@@ -290,3 +291,12 @@ def test_a_file_of_one_tool_or_none_counts_right() -> None:
 # shop: 0 tools
 # In a program: shop.TOOL(argument=value)
 """)
+
+
+def test_of_very_many_required_parameters_the_first_are_shown_and_the_rest_counted() -> None:
+    names = tuple(f"a_parameter_of_some_length_{number}" for number in range(300))
+    written = signature(tool(dict.fromkeys((*names, "other"), TEXT), names))
+    assert len(written) <= LONGEST_CHARACTERS
+    shown = written.count(": str")
+    assert 80 < shown < 300
+    assert written.endswith(f', _more: "{301 - shown} more, see getToolDocs" = ...) -> Any')
