@@ -66,20 +66,25 @@ def transport() -> str:
     return "stdio"
 
 
+@asynccontextmanager
+async def over_stdio(config: Path, state: Path, cwd: Path, mode: str = "auto") -> AsyncIterator[Client]:
+    """The SDK's client, connected to a hub of its own over stdio."""
+    parameters = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "mcp_hub", "serve", "--config", str(config)],
+        env={"MCP_HUB_STATE_DIR": str(state)},
+        cwd=cwd,
+    )
+    async with Client(parameters, mode=mode) as client:
+        yield client
+
+
 @pytest.fixture
 def connect(transport: str, state: Path, tmp_path: Path) -> Connect:
     """Start `mcp_hub serve` as a child process, on stdio and over HTTP, and connect the SDK's client to it."""
 
-    @asynccontextmanager
-    async def over_stdio(config: Path, mode: str = "auto") -> AsyncIterator[Client]:
-        parameters = StdioServerParameters(
-            command=sys.executable,
-            args=["-m", "mcp_hub", "serve", "--config", str(config)],
-            env={"MCP_HUB_STATE_DIR": str(state)},
-            cwd=tmp_path,
-        )
-        async with Client(parameters, mode=mode) as client:
-            yield client
+    def over_own_stdio(config: Path, mode: str = "auto") -> AbstractAsyncContextManager[Client]:
+        return over_stdio(config, state, tmp_path, mode)
 
     @asynccontextmanager
     async def over_http(config: Path, mode: str = "auto") -> AsyncIterator[Client]:
@@ -90,7 +95,7 @@ def connect(transport: str, state: Path, tmp_path: Path) -> Connect:
         finally:
             hub.close()
 
-    return {"stdio": over_stdio, "http": over_http}[transport]
+    return {"stdio": over_own_stdio, "http": over_http}[transport]
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.abc
 import anyio.to_thread
+import psutil
 import pytest
 from inline_snapshot import snapshot
 from mcp import Client, MCPError
 
 from fixtures import shop
-from tests.conftest import BOTH_TRANSPORTS, Connect
-from tests.support import PATIENCE, HttpHub, http_client, said, text_of
+from tests.conftest import BOTH_TRANSPORTS, over_stdio
+from tests.support import PATIENCE, HttpHub, filled, http_client, said, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("serving")]
 
@@ -38,6 +40,11 @@ env = { ECHO_JOURNAL = "%s" }
 Open = Callable[..., AbstractAsyncContextManager[Client]]
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture
 def transport() -> str:
     """How the hub is served where that makes no difference."""
@@ -50,16 +57,43 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("echo") / "journal"
 
 
+@pytest.fixture(scope="module")
+async def stdio_hub(tmp_path_factory: pytest.TempPathFactory, shared: set[int]) -> AsyncIterator[Open]:
+    """Connect to the hub over stdio that a servers.toml's text describes; tests with the same one and era share it."""
+    clients: dict[tuple[str, str], Client] = {}
+    ended = anyio.Event()
+
+    async def keep(text: str, mode: str, *, task_status: anyio.abc.TaskStatus[Client]) -> None:
+        """Be connected in a task of its own, as the test that begins it isn't the one that ends it."""
+        folder = tmp_path_factory.mktemp("stdio")
+        config = folder / "servers.toml"
+        config.write_text(filled(text))
+        before = {child.pid for child in psutil.Process().children()}
+        async with over_stdio(config, folder / "state", folder, mode) as client:
+            shared.update(child.pid for child in psutil.Process().children() if child.pid not in before)
+            task_status.started(client)
+            await ended.wait()
+
+    async with anyio.create_task_group() as tasks:
+
+        @asynccontextmanager
+        async def opened(text: str, mode: str) -> AsyncIterator[Client]:
+            if (text, mode) not in clients:
+                clients[text, mode] = await tasks.start(keep, text, mode)
+            yield clients[text, mode]
+
+        yield opened
+        ended.set()
+
+
 @pytest.fixture
-def open_hub(
-    transport: str, connect: Connect, servers_toml: Callable[[str], Path], hub_with: Callable[[str], HttpHub]
-) -> Open:
-    """Connect to a hub with a servers.toml: over stdio to one of the test's own, over HTTP to one that tests share."""
+def open_hub(transport: str, stdio_hub: Open, hub_with: Callable[[str], HttpHub]) -> Open:
+    """Connect to a hub with a servers.toml, which tests share: over stdio with their client, over HTTP without."""
 
     @asynccontextmanager
     async def opened(text: str, mode: str = "auto") -> AsyncIterator[Client]:
         if transport == "stdio":
-            async with connect(servers_toml(text), mode) as client:
+            async with stdio_hub(text, mode) as client:
                 yield client
         else:
             hub = await anyio.to_thread.run_sync(hub_with, text)
