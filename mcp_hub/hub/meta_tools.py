@@ -100,19 +100,17 @@ META_TOOLS = (
     ),
     MetaTool(
         "executeToolCode",
-        """Runs a Starlark program (most plain Python runs as it is) that calls the servers' tools; only its result \
-comes back, so loop, join and filter here. Do the whole task in one program:
+        """Runs a Starlark program (most plain Python runs as it is) over the servers' tools, which are functions with \
+keyword arguments that give dicts, lists or text. Only its result comes back: loop, join and filter here, in one program.
 
 late = [i for i in github.list_issues(owner="a", repo="b") if i["days_open"] > 30]
 for i in late:
     slack.post_message(channel="ops", text=f"{i['title']} is late")
 result = [i["title"] for i in late]
 
-Each server is a name, each tool a function with keyword arguments that gives dicts (d["key"], never d.key), lists or \
-text. The answer is the global result, else what main() returns, else the last expression; prints come apart. A failed \
-call ends the program, unless try/except or attempt(fn), which gives struct(ok, value, error), catches it. \
-parallel(fn, items) runs fn(item) side by side. json, re, math, datetime, collections, itertools are there; no class, \
-open, network or clock. resume: a failed run's id, whose calls aren't repeated.""",
+A failed call ends it, unless try/except catches it. parallel(fn, items) runs fn(item) side by side. json, re, math, \
+datetime, collections, itertools are there; no class, open, network or clock. resume: a failed run's id, whose calls \
+aren't repeated.""",
         _schema(("code",), code={"type": "string"}, resume={"type": "string"}),
         read_only=False,
     ),

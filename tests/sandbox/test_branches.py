@@ -141,7 +141,7 @@ result = parallel(f, range(9))
 """
     host = Host()
 
-    def only_they_run() -> bool:  # the main line and the branches 0 and 2; one that was answered may end before the other
+    def only_they_run() -> bool:  # the main line, branches 0 and 2; one may end before the other
         return "get" in host.called or (host.called.count("look") == 2 and len(several()) == AT_ONCE)
 
     host.look = lambda: until(only_they_run)

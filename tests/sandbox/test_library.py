@@ -26,7 +26,8 @@ from mcp_hub.sandbox import environment, library
 MODULES = {
     each.__name__: each
     for each in (
-        ast, bisect, collections, copy, functools, heapq, itertools, json, math, operator, re, statistics, string, textwrap,
+        ast, bisect, collections, copy, functools, heapq, itertools, json, math, operator, re, statistics, string,
+        textwrap,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Tables, literals, addresses for programs: what the prelude's `csv`, `ast`, `urllib.parse`, `html` compute in the host.
+"""Tables, literals, addresses for programs: the host's part of the prelude's `csv`, `ast`, `urllib.parse`, `html`.
 
 Pure. Rows and fields come and go as JSON text.
 """
@@ -37,8 +37,8 @@ def csv_text(rows: str, options: dict[str, Any]) -> str:
 
 
 def literal(text: str) -> str:
-    """The value of a Python literal (`ast.literal_eval`), as JSON: ["plain", value], or ["built", node] where JSON has no
-    such value; a node is ["list" | "tuple", nodes], ["dict", pairs of nodes] or ["is", scalar].
+    """The value of a Python literal (`ast.literal_eval`), as JSON: ["plain", value], or ["built", node] where JSON has
+    no such value; a node is ["list" | "tuple", nodes], ["dict", pairs of nodes] or ["is", scalar].
 
     Raises TypeError for what is no text, SyntaxError for what is no expression, ValueError for one that is no literal,
     or holds what programs don't have: bytes, a set, a complex number, infinity.
