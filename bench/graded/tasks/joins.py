@@ -6,7 +6,7 @@ import re
 from ast import literal_eval
 
 from bench.graded.grading import same_json, same_number, same_text
-from bench.graded.task import Level, Task, call, look, program
+from bench.graded.task import Level, Task, call, look, program, read
 from bench.graded.tasks.knowledge import (
     PEOPLE,
     SERVICES,
@@ -46,7 +46,7 @@ def incident_owner_solved(world: World) -> str:
     bad = [service for service, severity in world.query("SELECT service, severity FROM incidents") if severity == 1]
     worst = max(sorted(set(bad)), key=bad.count)
     owner = owners(world.remembered()[1])[worst]
-    return dict(world.query("SELECT name, email FROM people"))[owner]
+    return str(dict(world.query("SELECT name, email FROM people"))[owner])
 
 
 WORST = "SELECT service, COUNT(*) AS n FROM incidents WHERE severity = 1 GROUP BY service ORDER BY n DESC LIMIT 2"
@@ -154,12 +154,21 @@ result = len(new)
 
 # Contacts of a file, put into the graph with their companies, some of which are there.
 
-COMPANIES = (
-    "Harbour Textiles, Nordlys Energi, Keller Optik, Blue Fern Foods, Atlas Freight, Moreau & Fils, Sunrise Dairy, "
-    "Quarry Stone Works, Pinewood Labs, Vela Marine, Oakline Furniture"
-).split(", ")
-FIRST = "Amir Birgit Carlos Dina Elif Farid Greta Hana Ivo Julia".split()
-LAST = "Okoye Brandt Ferrari Nilsen Sato Duarte Weiss Popov Kaya Horvat Lopes".split()
+COMPANIES = [
+    "Harbour Textiles",
+    "Nordlys Energi",
+    "Keller Optik",
+    "Blue Fern Foods",
+    "Atlas Freight",
+    "Moreau & Fils",
+    "Sunrise Dairy",
+    "Quarry Stone Works",
+    "Pinewood Labs",
+    "Vela Marine",
+    "Oakline Furniture",
+]
+FIRST = ["Amir", "Birgit", "Carlos", "Dina", "Elif", "Farid", "Greta", "Hana", "Ivo", "Julia"]
+LAST = ["Okoye", "Brandt", "Ferrari", "Nilsen", "Sato", "Duarte", "Weiss", "Popov", "Kaya", "Horvat", "Lopes"]
 
 
 def contacts() -> list[tuple[str, str, str, str]]:
@@ -221,12 +230,7 @@ def contacts_direct(_: World) -> Steps:
 
 
 def contacts_hub(_: World) -> Steps:
-    yield [
-        look("read a text file"),
-        look("create entities in the knowledge graph"),
-        look("create relations between entities"),
-        look("open entities of the knowledge graph by name"),
-    ]
+    yield [read("servers/memory.pyi"), look("read a text file")]
     (answer,) = yield [
         program("""
 lines = filesystem.read_text_file(path="files/contacts.csv")["content"].strip().split("\\n")
@@ -317,9 +321,9 @@ TASKS = (
         name="incident-owner",
         level=Level.MEDIUM,
         servers=frozenset({"sqlite", "memory"}),
-        request="Our SQLite database has the tables incidents (id, service, opened, severity) and people (name, email, "
-        "phone); our knowledge graph knows who owns which service (relation owns, from the person to the service). What "
-        "is the e-mail address of the owner of the service with the most incidents of severity 1? "
+        request="Our SQLite database has the tables incidents (id, service, opened, severity) and people (name, "
+        "email, phone); our knowledge graph knows who owns which service (relation owns, from the person to the "
+        "service). What is the e-mail address of the owner of the service with the most incidents of severity 1? "
         "Answer with the address only.",
         make=incidents_made,
         solve=incident_owner_solved,
@@ -346,10 +350,10 @@ TASKS = (
         name="contacts-to-graph",
         level=Level.HARD,
         servers=frozenset({"filesystem", "memory"}),
-        request="Put all contacts of files/contacts.csv (columns name, company, role, email; no quotes) into our knowledge "
-        "graph: each as an entity of type person with the observations 'role: ROLE' and 'email: EMAIL', each company as "
-        "an entity of type company without observations, and a relation works_at from each person to the company. Some "
-        "of the companies are in the graph; leave these as they are. "
+        request="Put all contacts of files/contacts.csv (columns name, company, role, email; no quotes) into our "
+        "knowledge graph: each as an entity of type person with the observations 'role: ROLE' and 'email: EMAIL', each "
+        "company as an entity of type company without observations, and a relation works_at from each person to the "
+        "company. Some of the companies are in the graph; leave these as they are. "
         "Answer with the number of companies that were new, the number only.",
         make=contacts_made,
         solve=contacts_solved,
@@ -363,9 +367,9 @@ TASKS = (
         level=Level.HARD,
         servers=frozenset({"sqlite", "memory", "filesystem"}),
         request="For every service of tier 1 or 2 in the table services (name, tier, port) of our SQLite database, "
-        "compare its owner in our knowledge graph (relation owns, from the person to the service) with the one that its "
-        "runbook repo/runbooks/NAME.md names in a line 'Owner: PERSON'. Answer with a JSON object from each service for "
-        "which these differ to its owner in the graph.",
+        "compare its owner in our knowledge graph (relation owns, from the person to the service) with the one that "
+        "its runbook repo/runbooks/NAME.md names in a line 'Owner: PERSON'. Answer with a JSON object from each "
+        "service for which these differ to its owner in the graph.",
         make=runbooks_made,
         solve=runbooks_solved,
         grade=lambda world, answer: same_json(answer, json.loads(runbooks_solved(world))),

@@ -12,17 +12,57 @@ from bench.graded.worlds import Relation, World
 Steps = Generator[Sequence[Call], Sequence[Answer], str]
 Graph = tuple[list[dict[str, Any]], list[Relation]]
 
-PEOPLE = (
-    "Priya Raman, Marta Silva, Jonas Berg, Ana Costa, Chidi Eze, Lena Vogel, Omar Haddad, Yuki Tanaka, Eoin Walsh, "
-    "Sofia Lund, Pavel Novak, Grace Mbeki, Hugo Petit, Ines Moreno, Tariq Aziz, Wanda Kowalska, Bo Lindgren, Dara Quinn"
-).split(", ")
+PEOPLE = [
+    "Priya Raman",
+    "Marta Silva",
+    "Jonas Berg",
+    "Ana Costa",
+    "Chidi Eze",
+    "Lena Vogel",
+    "Omar Haddad",
+    "Yuki Tanaka",
+    "Eoin Walsh",
+    "Sofia Lund",
+    "Pavel Novak",
+    "Grace Mbeki",
+    "Hugo Petit",
+    "Ines Moreno",
+    "Tariq Aziz",
+    "Wanda Kowalska",
+    "Bo Lindgren",
+    "Dara Quinn",
+]
 TEAMS = ("payments", "identity", "logistics", "storefront", "platform")
-SERVICES = (
-    "ledger-api checkout-api invoice-worker refund-worker tax-rates login-web session-store user-directory audit-log "
-    "route-planner parcel-tracker label-printer stock-sync catalog-api search-index cart-api price-engine promo-rules "
-    "review-api image-resizer mail-sender sms-gateway feature-flags config-store metrics-relay job-scheduler "
-    "file-vault webhook-relay"
-).split()
+SERVICES = [
+    "ledger-api",
+    "checkout-api",
+    "invoice-worker",
+    "refund-worker",
+    "tax-rates",
+    "login-web",
+    "session-store",
+    "user-directory",
+    "audit-log",
+    "route-planner",
+    "parcel-tracker",
+    "label-printer",
+    "stock-sync",
+    "catalog-api",
+    "search-index",
+    "cart-api",
+    "price-engine",
+    "promo-rules",
+    "review-api",
+    "image-resizer",
+    "mail-sender",
+    "sms-gateway",
+    "feature-flags",
+    "config-store",
+    "metrics-relay",
+    "job-scheduler",
+    "file-vault",
+    "webhook-relay",
+]
 LEAVING, TAKING = "Marta Silva", "Jonas Berg"
 
 
@@ -82,7 +122,8 @@ def ledger_owner_solved(world: World) -> str:
 
 def ledger_owner_direct(_: World) -> Steps:
     (answer,) = yield [call("memory", "open_nodes", names=["ledger-api"])]
-    return next(each["from"] for each in json.loads(answer.text)["relations"] if each["relationType"] == "owns")
+    owns = [each["from"] for each in json.loads(answer.text)["relations"] if each["relationType"] == "owns"]
+    return ", ".join(owns)
 
 
 def ledger_owner_hub(_: World) -> Steps:
@@ -282,9 +323,8 @@ missing = []
 for name in {json.dumps(BADGES)}:
     try:
         memory.add_observations(observations=[{{"entityName": name, "contents": ["{RENEWED}"]}}])
-    except Exception as error:
+    except Exception:
         missing.append(name)
-        print(name, error)
 result = missing
 """)
     ]
@@ -335,8 +375,8 @@ TASKS = (
         name="load-labels",
         level=Level.HARD,
         servers=frozenset({"memory"}),
-        request="Every service in our knowledge graph has an observation like 'requests per day: 5200'. Add another one "
-        "to each: 'load: high' from 100000 requests on, 'load: medium' from 10000 on, 'load: low' below. "
+        request="Every service in our knowledge graph has an observation like 'requests per day: 5200'. Add another "
+        "one to each: 'load: high' from 100000 requests on, 'load: medium' from 10000 on, 'load: low' below. "
         "Answer with the number of services whose load is high, the number only.",
         make=organised,
         solve=labels_solved,
