@@ -96,9 +96,12 @@ async def _together(agent: Agent, calls: Sequence[Call]) -> tuple[Answer, ...]:
         with anyio.fail_after(CALL_WAIT):
             answers[place] = await agent.answer(calls[place])
 
-    async with anyio.create_task_group() as tasks:
-        for place in range(len(calls)):
-            tasks.start_soon(ask_for, place)
+    try:
+        async with anyio.create_task_group() as tasks:
+            for place in range(len(calls)):
+                tasks.start_soon(ask_for, place)
+    except* Exception as several:  # the first one says enough of what was wrong with the plan
+        raise several.exceptions[0] from None
     return tuple(answers[place] for place in range(len(calls)))
 
 

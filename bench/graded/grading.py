@@ -50,7 +50,7 @@ def same_text(answer: str, right: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.strip().strip("\"'`").rstrip(".").split()).casefold()
+    return " ".join(text.strip().rstrip(".").strip("\"'`").split()).casefold()
 
 
 def _key(value: Any) -> str:
