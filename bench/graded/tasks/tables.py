@@ -1,216 +1,51 @@
 """Tasks over tables: one query or a few that build on each other, on SQLite and on CSV files (shops, pay, tickets)."""
 
-import ast
 import csv
 import io
 import json
-import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Sequence
-from datetime import datetime, timedelta
 from statistics import fmean
-from typing import Any
 
-from bench.graded.grading import same_json, same_number, same_text
-from bench.graded.task import Answer, Call, Level, Task, call, look, program
+from bench.graded.grading import same_number
+from bench.graded.task import Level, Task, call, look, program
+from bench.graded.tasks.table_worlds import (
+    SCHEMA,
+    Row,
+    Steps,
+    as_csv,
+    as_name,
+    as_number,
+    as_value,
+    from_csv,
+    pay,
+    read_rows,
+    read_table,
+    sensors,
+    shop_rows,
+    shops,
+    tickets,
+)
 from bench.graded.worlds import World
 
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
-Row = tuple[Any, ...]
-Grade = Callable[[World, str], bool]
+# --- simple: one call, with the columns told ---
 
-SCHEMA = "SELECT sql FROM sqlite_master"
-"""What an agent asks a SQLite database first that it knows nothing of."""
-
-CITIES = """Lübeck Bremen Kiel Rostock Emden Husum Stade Celle Goslar Hameln Soest Unna Hamm Werl Lippstadt Detmold Herford
-Minden Bünde Vechta Leer Aurich Norden Jever Varel""".split()
-FIRST = """Anna Ben Carla David Elif Finn Greta Hugo Ida Jonas Kira Lars Mira Nils Olga Paul Rosa Sven Tara Uwe Vera
-Wim Yara Zoe Arne Birte Claas Doris Emil Frida""".split()
-LAST = """Albers Brandt Claasen Dierks Ehlers Fricke Gerdes Hansen Ihnen Jansen Kramer Lüders Mertens Nolte Oltmanns
-Petersen Quast Reimers Siemers Tiedemann Ulrichs Voss Wessels Zander O'Brien""".split()
-PRODUCTS = """teapot kettle mug saucer pan ladle whisk sieve grater peeler tray apron towel basket lantern candle vase
-bowl jug carafe""".split()
-SUPPLIERS = ("Nordhof", "Weser Metall", "Keramik Ost", "Linnen & Co")
-QUEUES = ("billing", "returns", "delivery", "account")
-TEAMS = ("north", "south", "night")
-
-SHOP_TABLES = """
-CREATE TABLE shops (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT NOT NULL);
-CREATE TABLE suppliers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
-CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, supplier_id INTEGER NOT NULL,
- price_cents INTEGER NOT NULL, discontinued INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE sales (id INTEGER PRIMARY KEY, shop_id INTEGER NOT NULL, product_id INTEGER NOT NULL, day TEXT NOT NULL,
- pieces INTEGER NOT NULL, amount_cents INTEGER NOT NULL);
-"""
-PAY_TABLES = """
-CREATE TABLE departments (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE employees (id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE,
- department_id INTEGER NOT NULL REFERENCES departments, salary INTEGER NOT NULL, started TEXT NOT NULL,
- badge INTEGER UNIQUE);
-"""
-TICKET_TABLES = """
-CREATE TABLE agents (id INTEGER PRIMARY KEY, name TEXT NOT NULL, team TEXT NOT NULL);
-CREATE TABLE tickets (id INTEGER PRIMARY KEY, subject TEXT NOT NULL, queue TEXT NOT NULL,
- priority TEXT NOT NULL CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
- status TEXT NOT NULL CHECK (status IN ('open', 'waiting', 'closed')),
- agent_id INTEGER NOT NULL REFERENCES agents, opened TEXT NOT NULL, answered TEXT);
-"""
-DEPARTMENTS = ("Sales", "Warehouse", "Accounts", "Design", "Service")
+TURNOVER = (
+    "SELECT sum(amount_cents) AS cents FROM sales JOIN shops ON shops.id = shop_id "
+    "WHERE city = 'Kiel' AND day LIKE '2026-03-%'"
+)
 
 
-def shop_rows() -> dict[str, list[Row]]:
-    """The rows of the shops' tables: 25 shops, 20 products, 2,000 sales of three months."""
-    chance = random.Random(11)
-    products = [
-        (place, name, chance.randint(1, len(SUPPLIERS)), chance.randrange(350, 6_000, 5), int(chance.random() < 0.2))
-        for place, name in enumerate(PRODUCTS, 1)
-    ]
-    sales = []
-    for place in range(1, 2_001):
-        product, pieces = chance.choice(products), chance.choice((1, 1, 1, 2, 2, 3, 4))
-        day = f"{datetime(2026, 1, 1) + timedelta(days=chance.randrange(90)):%Y-%m-%d}"
-        sales.append((place, chance.randint(1, len(CITIES)), product[0], day, pieces, pieces * product[3]))
-    return {
-        "shops": [(place, f"Haus & Herd {city}", city) for place, city in enumerate(CITIES, 1)],
-        "suppliers": list(enumerate(SUPPLIERS, 1)),
-        "products": products,
-        "sales": sales,
-    }
-
-
-def pay_rows() -> dict[str, list[Row]]:
-    """The rows of the payroll: 5 departments, 64 employees."""
-    chance = random.Random(12)
-    names = chance.sample([f"{first} {last}" for first in FIRST for last in LAST], 64)
-    badges = chance.sample(range(1_000, 1_400), 64)
-    employees = []
-    for place, name in enumerate(names, 1):
-        started = f"{datetime(2015, 1, 1) + timedelta(days=chance.randrange(3_900)):%Y-%m-%d}"
-        pay = chance.randrange(31_000, 78_000, 500)
-        employees.append(
-            (place, name, mail(name), chance.randint(1, len(DEPARTMENTS)), pay, started, badges[place - 1])
-        )
-    return {"departments": list(enumerate(DEPARTMENTS, 1)), "employees": employees}
-
-
-def mail(name: str) -> str:
-    """Somebody's address."""
-    return f"{name.lower().replace(' ', '.').replace(chr(39), '').replace('ü', 'ue')}@example.invalid"
-
-
-def ticket_rows() -> dict[str, list[Row]]:
-    """The rows of the support desk: 12 agents, 600 tickets of the first quarter, each answered unless it is new."""
-    chance = random.Random(13)
-    agents = [(place, f"{first} {LAST[place]}", TEAMS[place % 3]) for place, first in enumerate(FIRST[:12], 1)]
-    tickets = []
-    for place in range(1_001, 1_601):
-        queue = chance.choice(QUEUES)
-        opened = datetime(2026, 1, 5) + timedelta(minutes=chance.randrange(84 * 24 * 60))
-        answered = opened + timedelta(minutes=int(chance.expovariate(1 / 1_400)) + 4)
-        late = opened > datetime(2026, 3, 1)
-        status = chance.choices(("open", "waiting", "closed"), (30, 15, 55) if late else (4, 4, 92))[0]
-        priority = chance.choices(("low", "normal", "high"), (3, 5, 2))[0]
-        times = (f"{opened:%Y-%m-%d %H:%M}", f"{answered:%Y-%m-%d %H:%M}")
-        tickets.append((place, f"{queue} question", queue, priority, status, chance.randint(1, 12), *times))
-    return {"agents": agents, "tickets": tickets}
-
-
-def readings() -> list[tuple[str, str, float]]:
-    """A week's hourly temperatures of twelve sensors, by time."""
-    chance = random.Random(14)
-    means = {f"hall-{place:02}": 17 + chance.random() * 6 for place in range(1, 13)}
-    hours = [datetime(2026, 3, 2) + timedelta(hours=hour) for hour in range(7 * 24)]
-    return [
-        (sensor, f"{hour:%Y-%m-%dT%H:%M:%S}", round(chance.gauss(mean, 1.5), 1))
-        for hour in hours
-        for sensor, mean in means.items()
-    ]
-
-
-def as_csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A CSV file's text."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([header, *rows])
-    return out.getvalue()
-
-
-def from_csv(world: World, path: str) -> list[dict[str, str]]:
-    """The rows of a CSV file; none if it isn't there."""
-    return list(csv.DictReader(io.StringIO(world.text(path) or "")))
-
-
-def fill(world: World, tables: str, rows: dict[str, list[Row]]) -> None:
-    """Make tables and put the rows in."""
-    world.script(tables)
-    for table, every in rows.items():
-        world.insert(table, every)
-
-
-def holds(world: World, rows: dict[str, list[Row]]) -> bool:
-    """Whether the tables hold just these rows."""
-    return all(world.query(f"SELECT * FROM {table} ORDER BY 1") == sorted(every) for table, every in rows.items())
-
-
-def shops(world: World) -> None:
-    fill(world, SHOP_TABLES, shop_rows())
-
-
-def pay(world: World) -> None:
-    fill(world, PAY_TABLES, pay_rows())
-
-
-def tickets(world: World) -> None:
-    fill(world, TICKET_TABLES, ticket_rows())
-
-
-def sensors(world: World) -> None:
-    world.write("files/readings.csv", as_csv(("sensor", "at", "celsius"), readings()))
-
-
-def read_rows(answer: Answer) -> list[dict[str, Any]]:
-    """What a reader sees in the SQLite server's answer."""
-    rows: list[dict[str, Any]] = ast.literal_eval(answer.text)
-    return rows
-
-
-def read_table(answer: Answer) -> list[dict[str, Any]]:
-    """What a reader sees in the DuckDB server's answer."""
-    value = json.loads(answer.text)
-    return [dict(zip(value["columns"], row, strict=True)) for row in value["rows"]]
-
-
-def as_number(solve: Callable[[World], str]) -> Grade:
-    """The answer is the number that `solve` finds."""
-    return lambda world, answer: same_number(answer, float(solve(world)))
-
-
-def as_value(solve: Callable[[World], str]) -> Grade:
-    """The answer is the JSON that `solve` finds."""
-    return lambda world, answer: same_json(answer, json.loads(solve(world)))
-
-
-def as_name(solve: Callable[[World], str]) -> Grade:
-    """The answer is the text that `solve` finds."""
-    return lambda world, answer: same_text(answer, solve(world))
-
-
-def turnover(month: str, city: str | None = None) -> int:
-    """What was sold in a month, in cents."""
+def turnover(month: str, city: str) -> str:
+    """What a city's shop sold in a month, in cents."""
     rows = shop_rows()
-    chosen = {shop for shop, _, its_city in rows["shops"] if city in (None, its_city)}
-    return sum(cents for _, shop, _, day, _, cents in rows["sales"] if shop in chosen and day.startswith(month))
+    (shop,) = (shop for shop, _, its in rows["shops"] if its == city)
+    return str(sum(cents for _, its, _, day, _, cents in rows["sales"] if its == shop and day.startswith(month)))
 
 
 def shop_turnover_solved(world: World) -> str:
     (shop,) = (place for place, city in world.query("SELECT id, city FROM shops") if city == "Kiel")
     sales = world.query("SELECT shop_id, day, amount_cents FROM sales")
     return str(sum(cents for its, day, cents in sales if its == shop and "2026-03-01" <= day <= "2026-03-31"))
-
-
-TURNOVER = (
-    "SELECT sum(amount_cents) AS cents FROM sales JOIN shops ON shops.id = shop_id "
-    "WHERE city = 'Kiel' AND day LIKE '2026-03-%'"
-)
 
 
 def shop_turnover_direct(_: World) -> Steps:
@@ -224,16 +59,14 @@ def shop_turnover_hub(_: World) -> Steps:
     return str(read_rows(answer)[0]["cents"])
 
 
+WARMEST = "SELECT sensor FROM 'files/readings.csv' GROUP BY sensor ORDER BY avg(celsius) DESC LIMIT 1"
+
+
 def warmest_solved(world: World) -> str:
     values = defaultdict(list)
     for row in from_csv(world, "files/readings.csv"):
         values[row["sensor"]].append(float(row["celsius"]))
     return max(values, key=lambda sensor: fmean(values[sensor]))
-
-
-WARMEST = (
-    "SELECT sensor, avg(celsius) AS mean FROM 'files/readings.csv' GROUP BY sensor ORDER BY mean DESC LIMIT 1"  # one row
-)
 
 
 def warmest_direct(_: World) -> Steps:
@@ -247,12 +80,169 @@ def warmest_hub(_: World) -> Steps:
     return str(read_table(answer)[0]["sensor"])
 
 
-def close_ticket_solved(world: World) -> str:
-    world.script("UPDATE tickets SET status = 'closed' WHERE id = 1578")
-    return "open"
+def staff_columns_solved(world: World) -> str:
+    return json.dumps([name for _, name, *_ in world.query("PRAGMA table_info(employees)")])
 
 
-def close_ticket_right(world: World, answer: str) -> bool:
-    rows = ticket_rows()
-    rows["tickets"] = [(*row[:4], "closed", *row[5:]) if row[0] == 1_578 else row for row in rows["tickets"]]
-    return holds(world, rows) and same_number(answer, 1)
+def staff_columns_direct(_: World) -> Steps:
+    (answer,) = yield [call("sqlite", "describe_table", table_name="employees")]
+    return json.dumps([row["name"] for row in read_rows(answer)])
+
+
+def staff_columns_hub(_: World) -> Steps:
+    yield [look("columns of a table in sqlite")]
+    (answer,) = yield [program('result = sqlite.describe_table(table_name="employees")')]
+    return json.dumps([row["name"] for row in read_rows(answer)])
+
+
+# --- medium: the tables are found first, and what is read decides what is asked next ---
+
+BUSIEST = (
+    "SELECT a.name, count(*) AS n FROM tickets t JOIN agents a ON a.id = t.agent_id "
+    "WHERE t.status <> 'closed' AND t.priority = 'high' GROUP BY a.id ORDER BY n DESC LIMIT 2"
+)
+
+
+def busiest_solved(world: World) -> str:
+    names: dict[int, str] = dict(world.query("SELECT id, name FROM agents"))
+    every = world.query("SELECT agent_id, status, priority FROM tickets")
+    counts = Counter(names[agent] for agent, status, priority in every if status != "closed" and priority == "high")
+    return max(counts, key=lambda name: counts[name])
+
+
+def busiest_direct(_: World) -> Steps:
+    yield [call("sqlite", "read_query", query=SCHEMA)]
+    (answer,) = yield [call("sqlite", "read_query", query=BUSIEST)]
+    return str(read_rows(answer)[0]["name"])
+
+
+def busiest_hub(_: World) -> Steps:
+    yield [look("query sqlite database")]
+    yield [program(f'result = sqlite.read_query(query="{SCHEMA}")')]
+    (answer,) = yield [program(f'result = sqlite.read_query(query="{BUSIEST}")')]
+    return str(read_rows(answer)[0]["name"])
+
+
+DAILY = "files/daily_means.csv"
+DAILY_HEADER = ["sensor", "day", "mean_celsius"]
+FIRST_READINGS = "SELECT * FROM 'files/readings.csv' LIMIT 3"
+COPY_DAILY = (
+    "COPY (SELECT sensor, CAST(taken AS DATE) AS day, round(avg(celsius), 2) AS mean_celsius FROM 'files/readings.csv' "
+    f"GROUP BY ALL ORDER BY sensor, day) TO '{DAILY}' (HEADER)"
+)
+
+
+def daily_means(world: World) -> list[Row]:
+    values = defaultdict(list)
+    for row in from_csv(world, "files/readings.csv"):
+        values[row["sensor"], row["taken"][:10]].append(float(row["celsius"]))
+    return [(*key, round(fmean(every), 2)) for key, every in sorted(values.items())]
+
+
+def daily_means_solved(world: World) -> str:
+    means = daily_means(world)
+    world.write(DAILY, as_csv(DAILY_HEADER, means))
+    return str(len(means))
+
+
+def daily_means_right(world: World, answer: str) -> bool:
+    header, *lines = list(csv.reader(io.StringIO(world.text(DAILY) or ""))) or [[]]
+    means = daily_means(world)
+    if header != DAILY_HEADER or [tuple(line[:2]) for line in lines] != [mean[:2] for mean in means]:
+        return False
+    near = all(abs(float(line[2]) - mean[2]) < 0.011 for line, mean in zip(lines, means, strict=True))
+    return near and same_number(answer, len(means))
+
+
+def daily_means_direct(_: World) -> Steps:
+    yield [call("duckdb", "execute_query", sql=FIRST_READINGS)]
+    (answer,) = yield [call("duckdb", "execute_query", sql=COPY_DAILY)]
+    return str(read_table(answer)[0]["Count"])
+
+
+def daily_means_hub(_: World) -> Steps:
+    yield [look("SQL query over CSV files")]
+    yield [program(f'result = duckdb.execute_query(sql="{FIRST_READINGS}")')]
+    (answer,) = yield [program(f'result = duckdb.execute_query(sql="{COPY_DAILY}")')]
+    return str(read_table(answer)[0]["Count"])
+
+
+TASKS = (
+    Task(
+        name="shop-turnover",
+        level=Level.SIMPLE,
+        servers=frozenset({"sqlite"}),
+        request=(
+            "In our SQLite database the table shops has the columns id, name and city, the table sales id, shop_id, "
+            "product_id, day (YYYY-MM-DD), pieces and amount_cents. What did the shop in Kiel turn over in March 2026, "
+            "in cents? Answer with the number only."
+        ),
+        make=shops,
+        solve=shop_turnover_solved,
+        grade=as_number(shop_turnover_solved),
+        wrong=(turnover("2026", "Kiel"), turnover("2026-03", "Bremen"), "There is no shop in Kiel."),
+        direct=shop_turnover_direct,
+        hub=shop_turnover_hub,
+    ),
+    Task(
+        name="warmest-sensor",
+        level=Level.SIMPLE,
+        servers=frozenset({"duckdb"}),
+        request=(
+            "files/readings.csv has the columns sensor, taken and celsius. Which sensor has the highest mean over the "
+            "whole file? Answer with the sensor's name only."
+        ),
+        make=sensors,
+        solve=warmest_solved,
+        grade=as_name(warmest_solved),
+        wrong=("hall-00", "hall-13", "None of them."),
+        direct=warmest_direct,
+        hub=warmest_hub,
+    ),
+    Task(
+        name="staff-columns",
+        level=Level.SIMPLE,
+        servers=frozenset({"sqlite"}),
+        request=(
+            "Which columns does the table employees in our SQLite database have? Answer with a JSON array of their "
+            "names, in the table's order."
+        ),
+        make=pay,
+        solve=staff_columns_solved,
+        grade=as_value(staff_columns_solved),
+        wrong=('["id", "name", "email"]', '["id", "name", "email", "department", "salary", "started", "badge"]', "[]"),
+        direct=staff_columns_direct,
+        hub=staff_columns_hub,
+    ),
+    Task(
+        name="busiest-support-agent",
+        level=Level.MEDIUM,
+        servers=frozenset({"sqlite"}),
+        request=(
+            "Our support desk's data is in the SQLite database. Who has the most tickets of high priority "
+            "that aren't closed yet? Answer with the person's full name only."
+        ),
+        make=tickets,
+        solve=busiest_solved,
+        grade=as_name(busiest_solved),
+        wrong=("Anna Albers", "north", "I can't tell."),
+        direct=busiest_direct,
+        hub=busiest_hub,
+    ),
+    Task(
+        name="sensor-daily-means",
+        level=Level.MEDIUM,
+        servers=frozenset({"duckdb"}),
+        request=(
+            "Make files/daily_means.csv from the hourly temperatures in files/readings.csv: the header "
+            "sensor,day,mean_celsius, then a line for each sensor and day (YYYY-MM-DD) with the mean rounded to two "
+            "decimals, sorted by sensor and day. Answer with the number of lines below the header, and only that."
+        ),
+        make=sensors,
+        solve=daily_means_solved,
+        grade=daily_means_right,
+        wrong=("12", "2016", "85"),
+        direct=daily_means_direct,
+        hub=daily_means_hub,
+    ),
+)
