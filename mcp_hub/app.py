@@ -282,7 +282,7 @@ def purposes(loaded: Loaded) -> dict[str, str]:
 
 
 def servers_only(loaded: Loaded) -> str:
-    """What a client is told at its start by a hub that keeps no catalog of its own."""
+    """What a client is told at its start where nothing is known of the servers' tools."""
     return upfront.instructions(purposes(loaded), Catalog({}), ())
 
 
@@ -374,3 +374,12 @@ async def open_hub(loaded: Loaded, where: Folders, folder: Path | None = None) -
     finally:
         with anyio.CancelScope(shield=True):
             await hub.close()
+
+
+async def kept_instructions(loaded: Loaded, where: Folders, folder: Path) -> str:
+    """What a hub of these settings would tell its only client in `folder` at its start; no server is started."""
+    async with open_hub(loaded, where, folder) as hub, anyio.create_task_group() as tasks:
+        tasks.start_soon(hub.load)
+        text = await hub.instructions()
+        tasks.cancel_scope.cancel()
+    return text

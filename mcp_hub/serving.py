@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 
-from mcp_hub.app import Configuration, Hub, open_hub, servers_only
+from mcp_hub.app import Configuration, Hub, kept_instructions, open_hub
 from mcp_hub.config import Loaded, combined
 from mcp_hub.errors import HubError
 from mcp_hub.hub.attached import NAME, Attached, connection
@@ -139,6 +139,8 @@ async def serve_attached(configuration: Configuration, loaded: Loaded, seen: Sta
         await serve_on_stdio(configuration, loaded, seen)
         return
     logger.info("attached to the hub at %s", target.url)
+    # Its folder's most used tools are this user's own: the other hub, which may serve others too, tells them to nobody.
+    instructions = await kept_instructions(loaded, configuration.where, configuration.cwd)
 
     async def on_listed(*_: object) -> None:
         return
@@ -151,7 +153,7 @@ async def serve_attached(configuration: Configuration, loaded: Loaded, seen: Sta
     )
     async with downstreams:
         attached = Attached(downstreams, target, find)
-        await serve_stdio(build_server(attached, servers_only(loaded), downstreams.want_all), lambda: None)
+        await serve_stdio(build_server(attached, instructions, downstreams.want_all), lambda: None)
 
 
 async def follow(
