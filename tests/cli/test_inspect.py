@@ -98,7 +98,8 @@ deny = ["stock.search_*"]
 )
 
 
-@pytest.mark.usefixtures("state")
+@pytest.mark.usefixtures("stock_known")
+@pytest.mark.xdist_group("the stock server is known")
 class TestPolicy:
     def test_a_decision_is_told_with_its_reason_and_status(
         self, servers_toml: Callable[[str], Path], empty: Path

@@ -1,8 +1,6 @@
 """check, tools, logs and policy test where there is little to show, where something failed, and as JSON."""
 
 import json
-import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,6 @@ from inline_snapshot import snapshot
 from mcp_hub.sandbox import confinement
 from tests.cli.commands import BARE, BROKEN, STOCK, mcp_hub
 from tests.cli.running import MISBEHAVING, wrong
-from tests.support import FIXTURES
 
 pytestmark = pytest.mark.usefixtures("state")
 
@@ -136,25 +133,13 @@ class TestTools:
         assert "No server is configured." in done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a hub keeps of the stock server once it has seen it: nothing need be started to decide on its tools."""
-    folder = tmp_path_factory.mktemp("kept")
-    config = folder / "servers.toml"
-    config.write_text(STOCK.replace("{python}", sys.executable).replace("{fixtures}", str(FIXTURES)))
-    state = folder / "state"
-    assert mcp_hub("check", "--config", str(config), cwd=folder, MCP_HUB_STATE_DIR=str(state)).returncode == 0
-    return state / "hub.db"
-
-
+@pytest.mark.xdist_group("the stock server is known")
 class TestPolicyTest:
     @pytest.fixture
     def decided(
-        self, kept: Path, state: Path, servers_toml: Callable[[str], Path], empty: Path
+        self, stock_known: None, servers_toml: Callable[[str], Path], empty: Path
     ) -> Callable[..., tuple[int, str]]:
         """Decide on a tool by a policy: the exit status, and what is said, with `F` for the file's path."""
-        state.mkdir()
-        shutil.copy(kept, state)
 
         def decide(policy: str, tool: str, *options: str) -> tuple[int, str]:
             config = str(servers_toml(STOCK + policy))

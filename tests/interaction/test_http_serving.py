@@ -54,6 +54,18 @@ def unguarded(hub_with: Callable[..., HttpHub]) -> HttpHub:
     return hub_with('[hub.http]\nhosts = ["hub.example.com"]\norigins = ["https://app.example.com"]\n')
 
 
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the echo server of the hub that tests share says what it is asked."""
+    return tmp_path_factory.mktemp("echo") / "journal"
+
+
+@pytest.fixture(scope="module")
+def echoing(hub_with: Callable[..., HttpHub], journal: Path) -> HttpHub:
+    """A hub with two tokens over the echo server, for clients side by side."""
+    return hub_with(TOKENS + ECHO % journal, BOBS_TOKEN=BOB)
+
+
 def post(hub: HttpHub, body: object, *, version: str = "2025-06-18", **headers: str) -> httpx2.Response:
     """One POST of a JSON-RPC message, or of bytes as they are."""
     given = {
@@ -173,9 +185,7 @@ def test_a_session_is_found_by_the_client_that_opened_it_only(guarded: HttpHub) 
     assert post(guarded, ping, authorization=f"Bearer {ADA}", mcp_session_id=session).status_code == 200
 
 
-async def test_two_clients_at_once_see_nothing_of_each_other(start: Start, tmp_path: Path, era: str) -> None:
-    journal = tmp_path / "journal"
-    hub = await anyio.to_thread.run_sync(start, TOKENS + ECHO % journal)
+async def test_two_clients_at_once_see_nothing_of_each_other(echoing: HttpHub, era: str) -> None:
     told: dict[str, list[str]] = {"ada": [], "bob": []}
     answers: dict[str, list[str]] = {}
 
@@ -184,7 +194,7 @@ async def test_two_clients_at_once_see_nothing_of_each_other(start: Start, tmp_p
             told[name].append(message or "")
 
         code = f"print('{name} prints')\necho.sleep(seconds=0.2, label='{name}')\nresult = '{name} answers'"
-        async with http_client(hub.url, era, token) as client:
+        async with http_client(echoing.url, era, token) as client:
             result = await client.call_tool("executeToolCode", {"code": code}, progress_callback=on_progress)
             answers[name] = [block.text for block in result.content if block.type == "text"]
 
@@ -197,10 +207,9 @@ async def test_two_clients_at_once_see_nothing_of_each_other(start: Start, tmp_p
         assert not [message for message in told[name] if other in message]
 
 
-async def test_what_a_client_ran_and_kept_is_not_there_for_another(start: Start, tmp_path: Path, era: str) -> None:
-    hub = await anyio.to_thread.run_sync(start, f"{TOKENS}{ECHO % (tmp_path / 'journal')}")
-    code = "echo.echo(value=1)\nprint(1)\nresult = 'x' * 30000"
-    async with http_client(hub.url, era, ADA) as ada, http_client(hub.url, era, BOB) as bob:
+async def test_what_a_client_ran_and_kept_is_not_there_for_another(echoing: HttpHub, journal: Path, era: str) -> None:
+    code = f"echo.echo(value='kept {era}')\nprint(1)\nresult = 'x' * 30000"
+    async with http_client(echoing.url, era, ADA) as ada, http_client(echoing.url, era, BOB) as bob:
         failed = text_of(await ada.call_tool("executeToolCode", {"code": f"{code}\nfail('stop')"}))
         kept = text_of(await ada.call_tool("executeToolCode", {"code": code}))
         again = {"code": code, "resume": failed.partition('resume="')[2].partition('"')[0]}
@@ -209,8 +218,8 @@ async def test_what_a_client_ran_and_kept_is_not_there_for_another(start: Start,
         assert "There is nothing to recall" in text_of(await bob.call_tool("executeToolCode", recall))
         assert not (await ada.call_tool("executeToolCode", again)).is_error
         assert text_of(await ada.call_tool("executeToolCode", recall)) == "30000"
-    calls = [line for line in (tmp_path / "journal").read_text().splitlines() if line.startswith("call")]
-    assert len(calls) == 2
+    calls = [line for line in journal.read_text().splitlines() if line.startswith("call")]
+    assert sum(f"kept {era}" in call for call in calls) == 2
 
 
 async def test_a_client_that_has_all_of_its_programs_running_does_not_hold_up_another(
@@ -234,28 +243,28 @@ async def test_a_client_that_has_all_of_its_programs_running_does_not_hold_up_an
             tasks.cancel_scope.cancel()
 
 
-async def test_a_client_cannot_cancel_what_another_asked_for(start: Start, tmp_path: Path, era: str) -> None:
-    journal = tmp_path / "journal"
-    hub = await anyio.to_thread.run_sync(start, TOKENS + ECHO % journal)
+async def test_a_client_cannot_cancel_what_another_asked_for(echoing: HttpHub, journal: Path, era: str) -> None:
+    a, b = f"a {era}", f"b {era}"
+    code = f"echo.sleep(seconds=1, label='{a}')\n7"
     done: list[str] = []
 
     async def ask(client: Client) -> None:
-        done.append(text_of(await client.call_tool("executeToolCode", {"code": "echo.sleep(seconds=1, label='a')\n7"})))
+        done.append(text_of(await client.call_tool("executeToolCode", {"code": code})))
 
-    async with http_client(hub.url, era, ADA) as ada, http_client(hub.url, era, BOB) as bob:
+    async with http_client(echoing.url, era, ADA) as ada, http_client(echoing.url, era, BOB) as bob:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ask, ada)
-            await said(journal, "started a")
+            await said(journal, f"started {a}")
             for request_id in range(20):  # every number that ada's client may have used
                 cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request_id}}
-                await anyio.to_thread.run_sync(partial(post, hub, cancel, authorization=f"Bearer {BOB}"))
+                await anyio.to_thread.run_sync(partial(post, echoing, cancel, authorization=f"Bearer {BOB}"))
             async with anyio.create_task_group() as bobs:
-                bobs.start_soon(bob.call_tool, "executeToolCode", {"code": "echo.sleep(seconds=60, label='b')"})
-                await said(journal, "started b")
+                bobs.start_soon(bob.call_tool, "executeToolCode", {"code": f"echo.sleep(seconds=60, label='{b}')"})
+                await said(journal, f"started {b}")
                 bobs.cancel_scope.cancel()
-            await said(journal, "cancelled b")
+            await said(journal, f"cancelled {b}")
     assert done == ["7"]
-    assert "cancelled a" not in journal.read_text()
+    assert f"cancelled {a}" not in journal.read_text()
 
 
 async def test_a_token_that_is_taken_out_of_the_configuration_is_refused_from_then_on(
@@ -320,6 +329,6 @@ async def test_sigterm_ends_the_hub_its_servers_and_a_running_program(start: Sta
     assert wait_until_gone(pids) == []
 
 
-def test_a_hub_that_needs_no_token_says_so(start: Start) -> None:
-    assert "no token is needed: every program on this machine can call your tools" in start("").log()
-    assert "no token" not in start().log()
+def test_a_hub_that_needs_no_token_says_so(guarded: HttpHub, unguarded: HttpHub) -> None:
+    assert "no token is needed: every program on this machine can call your tools" in unguarded.log()
+    assert "no token" not in guarded.log()
