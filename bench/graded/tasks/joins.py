@@ -63,13 +63,13 @@ def incident_owner_direct(_: World) -> Steps:
 
 
 def incident_owner_hub(_: World) -> Steps:
-    yield [look("run a SELECT query on SQLite"), look("open an entity of the knowledge graph by name")]
+    yield [look("run a SELECT query on SQLite"), look("find a service in the knowledge graph")]
     (answer,) = yield [program(f'result = sqlite.read_query(query="{WORST}")')]
     worst = literal_eval(answer.text)[0]["service"]
     (answer,) = yield [
         program(f"""
 service = "{worst}"
-relations = memory.open_nodes(names=[service])["relations"]
+relations = memory.search_nodes(query=service)["relations"]
 owner = [r["from"] for r in relations if r["relationType"] == "owns" and r["to"] == service][0]
 result = sqlite.read_query(query=f"SELECT email FROM people WHERE name = '{{owner}}'")
 """)
@@ -294,7 +294,7 @@ def runbooks_direct(_: World) -> Steps:
 def runbooks_hub(_: World) -> Steps:
     yield [
         look("run a SELECT query on SQLite"),
-        look("open entities of the knowledge graph by name"),
+        look("read the knowledge graph"),
         look("read a text file"),
     ]
     yield [program(f'result = sqlite.read_query(query="{IMPORTANT} LIMIT 2")')]
@@ -302,7 +302,7 @@ def runbooks_hub(_: World) -> Steps:
         program(f"""
 import ast
 names = [row["name"] for row in ast.literal_eval(sqlite.read_query(query="{IMPORTANT}"))]
-relations = memory.open_nodes(names=names)["relations"]
+relations = memory.read_graph()["relations"]
 graph = {{r["to"]: r["from"] for r in relations if r["relationType"] == "owns"}}
 
 def runbook_owner(name):

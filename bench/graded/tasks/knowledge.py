@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from bench.graded.grading import same_number, same_set, same_text
-from bench.graded.task import Answer, Call, Level, Task, call, look, program
+from bench.graded.task import Answer, Call, Level, Task, call, look, program, read
 from bench.graded.worlds import Relation, World
 
 Steps = Generator[Sequence[Call], Sequence[Answer], str]
@@ -127,11 +127,11 @@ def ledger_owner_direct(_: World) -> Steps:
 
 
 def ledger_owner_hub(_: World) -> Steps:
-    yield [look("open an entity of the knowledge graph by name")]
+    yield [look("find a service in the knowledge graph")]
     (answer,) = yield [
         program("""
-node = memory.open_nodes(names=["ledger-api"])
-result = [r["from"] for r in node["relations"] if r["relationType"] == "owns" and r["to"] == "ledger-api"]
+found = memory.search_nodes(query="ledger-api")
+result = [r["from"] for r in found["relations"] if r["relationType"] == "owns" and r["to"] == "ledger-api"]
 """)
     ]
     return ", ".join(json.loads(answer.text))
@@ -208,7 +208,7 @@ def hand_over_direct(_: World) -> Steps:
 
 
 def hand_over_hub(_: World) -> Steps:
-    yield [look("open entities of the knowledge graph by name"), look("create and delete relations")]
+    yield [read("servers/memory.pyi")]
     (answer,) = yield [
         program("""
 old_owner, new_owner = "Marta Silva", "Jonas Berg"
