@@ -199,7 +199,7 @@ async def _differences(hub: Client, calls: Sequence[Call]) -> list[Difference]:
         arrived = json.loads(await echoed.answer(hub, "executeToolCode", {"code": code}))
     except BenchError as error:
         if len(calls) == 1:
-            return [Difference(calls[0].tool, f"{calls[0].code[:SHOWN]} failed: {error}")]
+            return [Difference(calls[0].tool, f"{calls[0].code[:SHOWN]}: {error}")]
         return [difference for call in calls for difference in await _differences(hub, [call])]
     return [
         Difference(call.tool, f"{_json(call.meant)[:SHOWN]} arrived as {_json(got)[:SHOWN]}")
