@@ -1,11 +1,11 @@
-"""Single files and listings: one call each."""
+"""Single files: one call each, or a few that are all named; also a long one, and one that is missing."""
 
 import json
 import random
 from collections.abc import Callable, Generator, Mapping, Sequence
 
 from bench.graded.agents import PLACE
-from bench.graded.grading import same_number, same_text
+from bench.graded.grading import same_json, same_number, same_set, same_text
 from bench.graded.task import Answer, Call, Level, Task, call, look, program
 from bench.graded.worlds import FILES, World
 
@@ -61,6 +61,11 @@ def by_path(text: str) -> Texts:
     """What the tool that reads several files says of each."""
     parts = (part.partition(":") for part in text.split("\n---\n"))
     return {path: rest.removeprefix("\n") for path, _, rest in parts}
+
+
+def result_of(text: str) -> str:
+    """A program's result, without what it printed."""
+    return text.partition("\nprinted:\n")[0]
 
 
 def line_after(text: str, start: str) -> str:
@@ -204,6 +209,100 @@ def last_backup_hub(_: World) -> Steps:
     return last_archive(answer.text)
 
 
+BRANCHES = ("north", "north-east", "east", "south", "south-west", "west", "centre")
+MISSING = "south-west"
+
+
+def branches() -> Texts:
+    chosen = random.Random(16)
+    return {
+        f"files/branches/{name}.json": json.dumps(
+            {"branch": name, "staff": chosen.randrange(4, 30), "revenue": chosen.randrange(90_000, 900_000)}, indent=2
+        )
+        for name in BRANCHES
+        if name != MISSING
+    }
+
+
+def branches_told(read: Mapping[str, str]) -> str:
+    """The answer, from the texts of the files that are there."""
+    missing = [name for name in BRANCHES if f"files/branches/{name}.json" not in read]
+    return json.dumps({"total": sum(json.loads(text)["revenue"] for text in read.values()), "missing": missing})
+
+
+def branches_solved(world: World) -> str:
+    return branches_told(standing(world))
+
+
+def branches_direct(_: World) -> Steps:
+    paths = [f"files/branches/{name}.json" for name in BRANCHES]
+    (read,) = yield [filesystem("read_multiple_files", paths=paths)]
+    texts = by_path(read.text)
+    return branches_told({path: text for path, text in texts.items() if not text.lstrip().startswith("Error")})
+
+
+def branches_hub(_: World) -> Steps:
+    yield [look("read a text file")]
+    (answer,) = yield [
+        program("""
+total, missing = 0, []
+for name in ["north", "north-east", "east", "south", "south-west", "west", "centre"]:
+    try:
+        text = filesystem.read_text_file(path=f"files/branches/{name}.json")["content"]
+    except Exception as error:
+        print(name, error)
+        missing.append(name)
+        continue
+    total += json.loads(text)["revenue"]
+result = {"total": total, "missing": missing}
+""")
+    ]
+    return result_of(answer.text)
+
+
+def gateway() -> Texts:
+    chosen = random.Random(17)
+    places = ("/orders", "/orders/{n}", "/catalogue", "/basket", "/search?q=paper", "/login", "/invoices/{n}.pdf")
+    slow = set(chosen.sample(range(4200), 8))
+    lines = []
+    for number in range(4200):
+        took = chosen.randrange(5001, 29000) if number in slow else min(int(chosen.lognormvariate(4.6, 0.9)), 4900)
+        seconds = number * 20
+        lines.append(
+            f"2026-01-12T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}Z INFO "
+            f"request={chosen.randrange(16**8):08x} method={chosen.choice(('GET', 'GET', 'GET', 'POST'))} "
+            f"path={chosen.choice(places).format(n=chosen.randrange(9999))} "
+            f"status={chosen.choices((200, 201, 304, 404), (80, 8, 8, 4))[0]} ms={took}"
+        )
+    return {"files/gateway.log": "\n".join(lines) + "\n"}
+
+
+def slow_requests(log: str) -> str:
+    words = [line.split() for line in log.splitlines()]
+    return json.dumps([line[2].removeprefix("request=") for line in words if int(line[-1].removeprefix("ms=")) > 5000])
+
+
+def slow_solved(world: World) -> str:
+    return slow_requests(world.text("files/gateway.log") or "")
+
+
+def slow_direct(_: World) -> Steps:
+    (answer,) = yield [filesystem("read_text_file", path="files/gateway.log")]
+    return slow_requests(answer.text)
+
+
+def slow_hub(_: World) -> Steps:
+    yield [look("read a text file")]
+    (answer,) = yield [
+        program(r"""
+log = filesystem.read_text_file(path="files/gateway.log")["content"]
+found = re.findall(r"request=(\S+).* ms=(\d+)", log)
+result = [request for request, took in found if int(took) > 5000]
+""")
+    ]
+    return answer.text
+
+
 TASKS = (
     Task(
         name="config-port",
@@ -257,5 +356,36 @@ TASKS = (
         wrong=("daily-2025-09-01-000000.tar.gz", "backup finished", ""),
         direct=last_backup_direct,
         hub=last_backup_hub,
+    ),
+    Task(
+        name="branch-missing",
+        level=Level.EDGE,
+        servers=FILESYSTEM,
+        request="Each branch should have handed in files/branches/NAME.json, an object with its revenue: north, "
+        "north-east, east, south, south-west, west and centre. What is the revenue of those that did, and which files "
+        "aren't there? Answer with a JSON object: total, a number, and missing, an array of the branches' names.",
+        make=made(branches),
+        solve=branches_solved,
+        grade=lambda _, answer: same_json(answer, json.loads(branches_told(branches()))),
+        wrong=(
+            branches_told(branches()).replace(MISSING, "west"),
+            '{"total": 0, "missing": ["south-west"]}',
+            "The file files/branches/south-west.json doesn't exist.",
+        ),
+        direct=branches_direct,
+        hub=branches_hub,
+    ),
+    Task(
+        name="slow-requests",
+        level=Level.EDGE,
+        servers=FILESYSTEM,
+        request="Which requests in files/gateway.log took more than 5000 ms? Its lines have request=ID and, at their "
+        "end, ms=NUMBER. Answer with a JSON array of the IDs.",
+        make=made(gateway),
+        solve=slow_solved,
+        grade=lambda _, answer: same_set(answer, json.loads(slow_requests(gateway()["files/gateway.log"]))),
+        wrong=("[]", json.dumps(json.loads(slow_requests(gateway()["files/gateway.log"]))[1:]), "The log is too long."),
+        direct=slow_direct,
+        hub=slow_hub,
     ),
 )
