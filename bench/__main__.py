@@ -1,22 +1,29 @@
-"""The graded benchmark's command: `python -m bench [--round N] [--task NAME] [--fresh] [--json] [--root FOLDER]`.
+"""The graded benchmark's command: `python -m bench [--round N] [--task NAME] [--fresh] [--live MODEL] [--json]`.
 
 Installs the real servers, checks that the rounds have the tools that they should, plays every task in every round and
-mode, and writes bench/results/graded.json, the report beside it and its pictures. Method and limits: bench/README.md.
+mode, and writes bench/results/graded.json, the report beside it and its pictures. With --live, a real model does the
+tasks instead of the plans, by the Messages API and the key in ANTHROPIC_API_KEY. Method and limits: bench/README.md.
 """
 
 import json
+import os
+import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
 import click
+from anthropic import AnthropicError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import servers
-from bench.graded import document, report, runs
+from bench.graded import document, live, report, runs
+from bench.graded.live import Tried
+from bench.graded.modes import Mode
 from bench.graded.runs import Kept, Place
 from bench.graded.tasks import TASKS
 from bench.processes import ROOT, BenchError
@@ -29,16 +36,36 @@ RESULTS = ROOT / "bench" / "results"
 @click.option("--round", "sizes", type=click.Choice([str(size) for size in servers.SIZES]), multiple=True)
 @click.option("--task", "names", multiple=True, help="Only this task; a part of the benchmark isn't written.")
 @click.option("--fresh", is_flag=True, help="Play everything anew, also what an earlier run has played.")
+@click.option("--live", "model", metavar="MODEL", help="Let this model do the tasks.")
+@click.option(
+    "--mode", "modes", type=click.Choice([Mode.DIRECT, Mode.HUB]), multiple=True, help="Of --live: only this."
+)
+@click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="--live: tries of a task.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON instead of the report.")
 @click.option("--root", type=click.Path(path_type=Path), default=servers.FOLDER, help="Where servers are installed.")
-def main(sizes: tuple[str, ...], names: tuple[str, ...], fresh: bool, as_json: bool, root: Path) -> None:
+def main(
+    sizes: tuple[str, ...],
+    names: tuple[str, ...],
+    fresh: bool,
+    model: str | None,
+    modes: tuple[Mode, ...],
+    repeats: int,
+    as_json: bool,
+    root: Path,
+) -> None:
     """Run the benchmark; exits with 1 if a task's end was wrong through the hub, or a server is missing."""
     tasks = [task for task in TASKS if not names or task.name in names]
     if unknown := set(names) - {task.name for task in TASKS}:
         raise click.UsageError(f"there is no task {', '.join(sorted(unknown))}")
     rounds = [int(size) for size in sizes] or list(servers.SIZES)
     try:
+        if model is not None:
+            found = _live(rounds, tasks, root.resolve(), model, modes or (Mode.DIRECT, Mode.HUB), repeats)
+            print(json.dumps(found, indent=1) if as_json else live.text(found))
+            return
         results = _run(rounds, tasks, root.resolve(), fresh)
+    except AnthropicError as error:
+        raise click.ClickException(f"the Messages API: {error}") from None
     except BenchError as error:
         raise click.ClickException(str(error)) from None
     whole = not names and not sizes
@@ -59,18 +86,45 @@ def _run(rounds: list[int], tasks: list[Any], root: Path, fresh: bool) -> dict[s
     with _progress() as bars:
         listed = _listed(root, bars)
         kept = Kept(kept_file, runs.digests())
-        for size in rounds:
+        for held in runs.rounds(rounds):
+            size = held.size
             bar = bars.add_task(f"{size} tools", total=2 * len(tasks))
 
             def done(place: Place, bar: Any = bar) -> None:
                 bars.update(bar, advance=1, description=f"{place.size} tools, {place.mode}, {place.task}")
 
-            anyio.run(runs.play, size, tasks, root, kept, done)
+            anyio.run(runs.play, held, tasks, root, kept, done)
             bars.update(bar, description=f"{size} tools")
     results = document.made(rounds, tasks, kept, listed)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     command = " ".join(["python -m bench", *sys.argv[1:]])
     return {"command": command, "date": at, "load_average": {"before": before, "after": load()}, **results}
+
+
+def _live(
+    sizes: list[int], tasks: list[Any], root: Path, model: str, modes: Sequence[Mode], repeats: int
+) -> dict[str, Any]:
+    if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")):
+        raise click.UsageError("--live asks a real model; set ANTHROPIC_API_KEY to a key of the Messages API.")
+    with _progress() as bars:
+        listed = _listed(root, bars)
+        tried: list[Tried] = []
+        for held in runs.rounds(sizes):
+            bar = bars.add_task(f"{held.size} tools", total=len(modes) * len(tasks) * repeats)
+
+            def done(each: Tried, bar: Any = bar) -> None:
+                tried.append(each)
+                verdict = "right" if each.right else "wrong"
+                bars.update(bar, advance=1, description=f"{each.size} tools, {each.mode}, {each.task}: {verdict}")
+
+            definitions = document.definitions_of({entry.name: listed[entry.name] for entry in held.entries})
+            anyio.run(runs.play_live, held, tasks, root, model, modes, repeats, definitions, done)
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    found = live.document(model, tried, {"date": at, "command": " ".join(["python -m bench", *sys.argv[1:]])})
+    path = RESULTS / f"live-{re.sub(r'[^a-zA-Z0-9.-]', '_', model)}.json"
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    click.echo(f"Written: {path.relative_to(ROOT)}", err=True)
+    return found
 
 
 def _listed(root: Path, bars: Progress) -> dict[str, list[dict[str, Any]]]:

@@ -78,7 +78,7 @@ async def play(plan: Plan, world: World, agent: Agent) -> Conversation:
     try:
         calls = tuple(next(running))
         while True:
-            answers = await _together(agent, calls)
+            answers = await ask_all(agent, calls)
             conversation.turns.append(Turn(calls, answers))
             calls = tuple(running.send(answers))
     except StopIteration as end:
@@ -89,7 +89,8 @@ async def play(plan: Plan, world: World, agent: Agent) -> Conversation:
     return conversation
 
 
-async def _together(agent: Agent, calls: Sequence[Call]) -> tuple[Answer, ...]:
+async def ask_all(agent: Agent, calls: Sequence[Call]) -> tuple[Answer, ...]:
+    """The answers to the calls of one turn, made side by side, in the calls' order."""
     answers: dict[int, Answer] = {}
 
     async def ask_for(place: int) -> None:

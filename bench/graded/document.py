@@ -39,26 +39,26 @@ class Target:
 def made(rounds: Sequence[int], tasks: Sequence[Task], kept: Kept, listed: RawLists) -> dict[str, Any]:
     """The document of some rounds, all of whose cells were played."""
     price = billing.prices()
-    results: list[Result] = []
+    counted: list[Result] = []
     facts = []
     for size in rounds:
         entries = servers.in_catalog(servers.entries(), size)
         part = {entry.name: listed[entry.name] for entry in entries}
-        definitions = _definitions(part)
+        definitions = definitions_of(part)
         hub = kept.facts[size]
         facts.append(_facts(part, definitions, hub))
-        results += _results(size, tasks, kept, definitions, hub, price)
+        counted += results(size, tasks, kept, definitions, hub, price)
     against = [
-        each for size in rounds for mode in (Mode.DIRECT, Mode.SEARCH) for each in summary.against(results, size, mode)
+        each for size in rounds for mode in (Mode.DIRECT, Mode.SEARCH) for each in summary.against(counted, size, mode)
     ]
     figures = [
         {"size": size, "mode": mode, "level": level, "figures": asdict(summary.figures(of))}
         for size in rounds
         for mode in Mode
-        for level, of in summary.levels([each for each in results if (each.size, each.mode) == (size, mode)]).items()
+        for level, of in summary.levels([each for each in counted if (each.size, each.mode) == (size, mode)]).items()
     ]
     worse = [
-        {"size": size, "baseline": mode, "tasks": summary.worse(results, size, mode)}
+        {"size": size, "baseline": mode, "tasks": summary.worse(counted, size, mode)}
         for size in rounds
         for mode in (Mode.DIRECT, Mode.SEARCH)
     ]
@@ -68,16 +68,16 @@ def made(rounds: Sequence[int], tasks: Sequence[Task], kept: Kept, listed: RawLi
         "prices": asdict(price),
         "tasks": len(tasks),
         "rounds": facts,
-        "targets": [asdict(each) for each in _targets(against, results, facts)],
+        "targets": [asdict(each) for each in _targets(against, counted, facts)],
         "against": [asdict(each) for each in against],
         "figures": figures,
         "worse": worse,
         "failed": [
             {"size": each.size, "mode": each.mode, "task": each.task, "why": each.why}
-            for each in results
+            for each in counted
             if not each.right
         ],
-        "results": [_compact(each) for each in results],
+        "results": [_compact(each) for each in counted],
     }
 
 
@@ -94,7 +94,7 @@ def write(document: Mapping[str, Any], folder: Path) -> list[Path]:
     return [data, text, *plots.draw(document, folder / "plots")]
 
 
-def _definitions(listed: RawLists) -> dict[tuple[str, str], dict[str, Any]]:
+def definitions_of(listed: RawLists) -> dict[tuple[str, str], dict[str, Any]]:
     """What a model is sent of each tool: name, description and input schema."""
     return {
         (server, tool["name"]): {
@@ -117,9 +117,10 @@ def _facts(part: RawLists, definitions: Mapping[Any, Any], hub: HubFacts) -> dic
     }
 
 
-def _results(
+def results(
     size: int, tasks: Sequence[Task], kept: Kept, definitions: modes.Definitions, hub: HubFacts, price: Prices
 ) -> list[Result]:
+    """The bills of all tasks in a round, by mode."""
     counted = []
     for mode in Mode:
         upfront = modes.upfront_definitions(mode, list(definitions.values()), hub.definitions)

@@ -6,16 +6,19 @@ list or hub is played anew and the rest isn't.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from anthropic import AsyncAnthropic
+
 from bench import servers
-from bench.graded import agents
+from bench.graded import agents, live
 from bench.graded.agents import Agent, Conversation, Turn
-from bench.graded.modes import Mode
+from bench.graded.live import Tried
+from bench.graded.modes import Definitions, Mode
 from bench.graded.task import Answer, Call, Task
 from bench.graded.worlds import World
 from bench.processes import ROOT
@@ -36,6 +39,14 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Round:
+    """The servers that are there in a round; `size` is the number of their tools."""
+
+    size: int
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True)
 class Played:
     """A conversation that was played, whether its end was right, and why not."""
 
@@ -51,6 +62,11 @@ class HubFacts:
 
     instructions: str
     definitions: list[dict[str, Any]]
+
+    @property
+    def upfront(self) -> tuple[list[dict[str, Any]], str]:
+        """The definitions and the instructions."""
+        return self.definitions, self.instructions
 
 
 class Kept:
@@ -111,9 +127,14 @@ def digests() -> dict[Mode, str]:
     return {Mode.DIRECT: common.hexdigest(), Mode.HUB: hub.hexdigest()}
 
 
-async def play(size: int, tasks: Sequence[Task], root: Path, kept: Kept, done: Callable[[Place], None]) -> None:
+def rounds(sizes: Sequence[int]) -> list[Round]:
+    """The rounds over the real servers."""
+    return [Round(size, servers.in_catalog(servers.entries(), size)) for size in sizes]
+
+
+async def play(held: Round, tasks: Sequence[Task], root: Path, kept: Kept, done: Callable[[Place], None]) -> None:
     """Play, in one round, what isn't kept yet; `done` hears of each cell."""
-    entries = servers.in_catalog(servers.entries(), size)
+    size, entries = held.size, held.entries
     for mode in (Mode.DIRECT, Mode.HUB):
         places = {task.name: Place(size, mode, task.name) for task in tasks}
         missing = [task for task in tasks if kept.get(places[task.name]) is None]
@@ -122,37 +143,63 @@ async def play(size: int, tasks: Sequence[Task], root: Path, kept: Kept, done: C
                 done(places[task.name])
         if not missing and (mode is Mode.DIRECT or size in kept.facts):
             continue
-        async with _agents(mode, entries, missing, root, size, kept) as agent_of:
+        async with _agents(mode, entries, missing, root) as (facts, agent_of):
+            if facts is not None:
+                kept.add_facts(size, facts)
             for task in missing:
                 kept.add(await _played(places[task.name], task, root, agent_of()))
                 done(places[task.name])
 
 
+async def play_live(
+    held: Round,
+    tasks: Sequence[Task],
+    root: Path,
+    model: str,
+    modes: Sequence[Mode],
+    repeats: int,
+    definitions: Definitions,
+    done: Callable[[Tried], None],
+) -> None:
+    """Let a model do the tasks of one round, each `repeats` times in each mode. Raises what the API's client raises."""
+    async with AsyncAnthropic() as client:
+        for mode in modes:
+            async with _agents(mode, held.entries, tasks, root) as (facts, agent_of):
+                box = live.direct_toolbox(definitions) if facts is None else live.hub_toolbox(*facts.upfront)
+                for task in (task for task in tasks for _ in range(repeats)):
+                    world = _made(task, root)
+                    done(await live.attempt(client, model, task, world, agent_of(), box, (held.size, mode)))
+
+
 @asynccontextmanager
 async def _agents(
-    mode: Mode, entries: Sequence[Entry], tasks: Sequence[Task], root: Path, size: int, kept: Kept
-) -> Any:
+    mode: Mode, entries: Sequence[Entry], tasks: Sequence[Task], root: Path
+) -> AsyncIterator[tuple[HubFacts | None, Callable[[], Agent]]]:
     World(root / "work").reset()  # some servers look at theirs when they start
     if mode is Mode.DIRECT:
         used = frozenset().union(*(task.servers for task in tasks))
         async with agents.direct([entry for entry in entries if entry.name in used], root) as agent:
-            yield lambda: agent
+            yield None, lambda: agent
         return
     async with agents.hub(entries, root) as hub:
-        kept.add_facts(size, HubFacts(hub.instructions, hub.definitions))
-        yield hub.agent.begin
+        yield HubFacts(hub.instructions, hub.definitions), hub.agent.begin
 
 
 async def _played(place: Place, task: Task, root: Path, agent: Agent) -> Played:
-    world = World(root / "work")
-    world.reset()
-    task.make(world)
+    world = _made(task, root)
     try:
         talk = await agents.play(task.direct if place.mode is Mode.DIRECT else task.hub, world, agent)
     except Exception as error:  # a plan that breaks has failed its task; the others are played
         return Played(place, Conversation(), False, f"{type(error).__name__}: {error}")
     right = task.grade(world, talk.answer)
     return Played(place, talk, right, "" if right else f"the answer was {talk.answer[:500]!r}")
+
+
+def _made(task: Task, root: Path) -> World:
+    world = World(root / "work")
+    world.reset()
+    task.make(world)
+    return world
 
 
 def _sources(places: Sequence[str]) -> Iterator[Path]:

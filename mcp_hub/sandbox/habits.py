@@ -117,16 +117,18 @@ def found(
         elif isinstance(node, ast.Call) and _makes_defaults(node) and id(node) not in placed:
             told.add((line, DEFAULTS))
         else:
-            told |= {(line, text) for text in _of(node, defined, placed)}
+            told |= {(line, text) for text in _of(node, defined, placed, servers)}
     if any(type(node) in GUARDS for node in program):
         told |= {each for node in program if isinstance(node, ast.Module) for each in rollback.lost(node, program)}
     return sorted(told)
 
 
-def _of(node: ast.AST, defined: frozenset[str], placed: set[int]) -> Iterator[str]:
+def _of(node: ast.AST, defined: frozenset[str], placed: set[int], servers: frozenset[str]) -> Iterator[str]:
     match node:
         case ast.Call(func=ast.Name(id=name)) if name in FUNCTIONS and name not in defined:
             yield FUNCTIONS[name]
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="encode")) if name in servers:
+            pass  # a tool of that name
         case ast.Call(func=ast.Attribute(attr="encode"), args=args) if _encodes(args):
             yield BYTES
         case ast.Constant(value=bytes()):

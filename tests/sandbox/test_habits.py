@@ -60,6 +60,11 @@ def test_an_import_of_a_server_from_anywhere_is_left_alone() -> None:
     assert told("from servers import github")
 
 
+def test_a_tool_that_is_named_as_a_method_is_a_tool() -> None:
+    assert told('x = calc.encode(action="decode", input="a")', frozenset({"calc"})) == []
+    assert told('x = calc.encode(encoding="utf-8")')
+
+
 def test_every_habit_of_the_table_has_its_example() -> None:
     seen = {type(node) for code in HABITS for node in ast.walk(ast.parse(code))}
     assert set(STATEMENTS) <= seen

@@ -10,9 +10,12 @@ from bench.graded.tasks import (
     knowledge,
     mixed,
     more_files,
+    more_tables,
     repositories,
+    repository_changes,
     repository_history,
     table_changes,
+    table_checks,
     tables,
     times,
 )
@@ -29,7 +32,10 @@ TASKS: tuple[Task, ...] = (
     *times.TASKS,
     *tables.TASKS,
     *table_changes.TASKS,
+    *more_tables.TASKS,
+    *table_checks.TASKS,
     *repositories.TASKS,
     *repository_history.TASKS,
+    *repository_changes.TASKS,
 )
 """Every task over the real servers, in the order in which they are run."""

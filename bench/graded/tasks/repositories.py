@@ -150,10 +150,10 @@ def differing(diff: str) -> list[str]:
     return re.findall(r"^diff --git a/\S+ b/(\S+)$", diff, re.MULTILINE)
 
 
-def found(query: str, tool: str) -> Generator[Sequence[Call], Sequence[Answer], None]:
-    """Look a tool of the git server up in plain words, and where that doesn't show it, in the server's file."""
+def found(query: str, *tools: str) -> Generator[Sequence[Call], Sequence[Answer], None]:
+    """Look tools of the git server up in plain words, and where that doesn't show them, in the server's file."""
     (answer,) = yield [look(query)]
-    if f"def {tool}(" not in answer.text:
+    if any(f"git: def {tool}(" not in answer.text for tool in tools):
         yield [read("servers/git.pyi")]
 
 

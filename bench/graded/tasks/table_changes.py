@@ -1,10 +1,10 @@
-"""Tasks that change tables: rows raised, closed, escalated and added in SQLite, by rules in the request or in files."""
+"""Tasks that change tables: rows raised, closed, escalated, added and refused in SQLite, by the request or by files."""
 
 import json
 from collections import Counter
 from typing import Any
 
-from bench.graded.grading import same_json, same_number
+from bench.graded.grading import same_json, same_number, same_set
 from bench.graded.task import Level, Task, call, look, program
 from bench.graded.tasks.table_worlds import (
     SCHEMA,
@@ -281,6 +281,88 @@ result = [added, sqlite.read_query(query="{HEADS}")]
     return json.dumps({row["name"]: row["n"] for row in rows_in(json.loads(answer.text)[1])})
 
 
+BADGES = "files/badges.csv"
+
+
+def new_badges() -> list[tuple[int, int]]:
+    """Twelve people and their new badges; two of the badges are somebody else's."""
+    employees = pay_rows()["employees"]
+    free = iter(range(1_500, 1_600))
+    people = [row[0] for row in employees[3:60:5]]
+    others = {place: employees[place][6] for place in (people[4], people[9])}  # the one who is next in the table
+    return [(place, others[place] if place in others else next(free)) for place in people]
+
+
+def badges(world: World) -> None:
+    pay(world)
+    world.write(BADGES, as_csv(("employee_id", "badge"), new_badges()))
+
+
+def badged() -> tuple[dict[str, list[Row]], list[int]]:
+    """The payroll as it is to be, and who was refused."""
+    rows = pay_rows()
+    taken = {row[6] for row in rows["employees"]}
+    given = dict(new_badges())
+    refused = [place for place, badge in given.items() if badge in taken]
+    rows["employees"] = [
+        (*row[:6], given[row[0]]) if row[0] in given and row[0] not in refused else row for row in rows["employees"]
+    ]
+    return rows, refused
+
+
+def badges_solved(world: World) -> str:
+    rows, refused = badged()
+    world.script("DELETE FROM employees")
+    world.insert("employees", rows["employees"])
+    return json.dumps(refused)
+
+
+def badges_right(world: World, answer: str) -> bool:
+    rows, refused = badged()
+    return holds(world, rows) and same_set(answer, refused)
+
+
+def badges_direct(_: World) -> Steps:
+    read, _schema = yield [
+        call("duckdb", "execute_query", sql=f"SELECT * FROM '{BADGES}'"),
+        call("sqlite", "read_query", query=SCHEMA),
+    ]
+    rows = read_table(read)
+    answers = yield [
+        call(
+            "sqlite",
+            "write_query",
+            query=f"UPDATE employees SET badge = {row['badge']} WHERE id = {row['employee_id']}",
+        )
+        for row in rows
+    ]
+    return json.dumps(
+        [row["employee_id"] for row, answer in zip(rows, answers, strict=True) if "failed" in answer.text]
+    )
+
+
+def badges_hub(_: World) -> Steps:
+    yield [look("query a CSV file"), look("query and update sqlite database")]
+    yield [
+        program(f"""
+result = [duckdb.execute_query(sql="SELECT * FROM '{BADGES}' LIMIT 2"), sqlite.read_query(query="{SCHEMA}")]
+""")
+    ]
+    (answer,) = yield [
+        program(f"""
+outcomes = {{}}
+for employee, badge in duckdb.execute_query(sql="SELECT employee_id, badge FROM '{BADGES}'")["rows"]:
+    try:
+        outcomes[employee] = sqlite.write_query(query=f"UPDATE employees SET badge = {{badge}} WHERE id = {{employee}}")
+    except Exception as error:
+        outcomes[employee] = f"refused: {{error}}"
+result = outcomes
+""")
+    ]
+    outcomes = json.loads(answer.text)
+    return json.dumps([int(place) for place, outcome in outcomes.items() if "failed" in outcome])
+
+
 TASKS = (
     Task(
         name="close-waiting-tickets",
@@ -345,5 +427,21 @@ TASKS = (
         wrong=(json.dumps(heads(pay_rows())), '{"Warehouse": 3, "Design": 1, "Service": 2, "Accounts": 1}', "Added."),
         direct=hires_direct,
         hub=hires_hub,
+    ),
+    Task(
+        name="badge-already-taken",
+        level=Level.EDGE,
+        servers=frozenset({"sqlite", "duckdb"}),
+        request=(
+            "Give the employees in our payroll database (SQLite) the new badges in files/badges.csv (columns "
+            "employee_id, badge). If the database refuses a badge, that person keeps the old one. Answer with a JSON "
+            "array of the ids of the employees who were refused."
+        ),
+        make=badges,
+        solve=badges_solved,
+        grade=badges_right,
+        wrong=("[]", "[4, 9]", "All badges were given."),
+        direct=badges_direct,
+        hub=badges_hub,
     ),
 )
