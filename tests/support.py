@@ -95,6 +95,7 @@ class HttpHub:
 
     def __init__(self, config: Path | None, state: Path, cwd: Path, *options: str, **environment: str) -> None:
         command = [sys.executable, "-m", "mcp_hub", "serve", "--http", "127.0.0.1:0", *options]
+        self.config = config
         self._log = cwd / f"http-{os.urandom(4).hex()}.log"
         with self._log.open("a") as log:
             self.process = subprocess.Popen(

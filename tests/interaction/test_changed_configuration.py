@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -11,7 +12,7 @@ from mcp import Client
 
 from mcp_hub.store.trust import TrustStore
 from tests.conftest import BOTH_TRANSPORTS, Connect
-from tests.support import FIXTURES, PATIENCE, LineHub, said, text_of, until
+from tests.support import FIXTURES, PATIENCE, HttpHub, LineHub, filled, http_client, said, text_of, until
 
 pytestmark = pytest.mark.anyio
 
@@ -21,6 +22,31 @@ command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
 env = { ECHO_JOURNAL = "%s" }
 """
 BARE = '[servers.%s]\ncommand = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "%s"]\n'
+
+
+SHARE_A_HUB = pytest.mark.xdist_group("a changed configuration")
+
+
+@pytest.fixture(scope="module")
+def running(hub_with: Callable[..., HttpHub]) -> HttpHub:
+    """A hub whose file each of the tests that share it begins to write anew."""
+    return hub_with("")
+
+
+@asynccontextmanager
+async def taken_over(hub: HttpHub, text: str, holds: Callable[[str], bool]) -> AsyncIterator[Client]:
+    """A client of the shared hub, once the hub goes by that text: its list of files is as it should be."""
+    rewrite(hub, text)
+    async with http_client(hub.url) as client:
+        await until_listed(client, lambda listed: "isn't used" not in listed and holds(listed))
+        yield client
+
+
+def rewrite(hub: HttpHub, text: str) -> Path:
+    """Change the shared hub's file."""
+    assert hub.config is not None
+    hub.config.write_text(filled(text))
+    return hub.config
 
 
 async def listing(client: Client) -> str:
@@ -57,23 +83,20 @@ async def test_servers_come_and_go_and_the_others_are_left_alone(
         assert "nothing is called 'old'" in await run(client, 'result = old.tool_000(text="a")')
 
 
-async def test_a_server_whose_command_changed_is_another_one(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    async with connect(servers_toml(BARE % ("one", 2))) as client:
-        assert "one.pyi  2 tools" in await listing(client)
-        servers_toml(BARE % ("one", 4))
-        await until_listed(client, lambda text: "one.pyi  4 tools" in text)
-        assert await run(client, 'result = one.tool_003(text="a")["ok"]') == "true"
+@SHARE_A_HUB
+async def test_a_server_whose_command_changed_is_another_one(running: HttpHub) -> None:
+    async with taken_over(running, BARE % ("command", 2), lambda text: "command.pyi  2 tools" in text) as client:
+        rewrite(running, BARE % ("command", 4))
+        await until_listed(client, lambda text: "command.pyi  4 tools" in text)
+        assert await run(client, 'result = command.tool_003(text="a")["ok"]') == "true"
 
 
-async def test_what_an_agent_reads_of_a_server_changes_without_a_new_start(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
+@SHARE_A_HUB
+async def test_what_an_agent_reads_of_a_server_changes_without_a_new_start(running: HttpHub, tmp_path: Path) -> None:
     echo = ECHO % ("echo", tmp_path / "journal")
-    async with connect(servers_toml(echo)) as client:
+    async with taken_over(running, echo, lambda text: "echo.pyi" in text and "Says it" not in text) as client:
         before = await run(client, "result = echo.pid()")
-        servers_toml(f'{echo}description = "Says it again"\ntools.deny = ["fail"]\n[policy]\ndeny = ["echo.big"]\n')
+        rewrite(running, f'{echo}description = "Says it again"\ntools.deny = ["fail"]\n[policy]\ndeny = ["echo.big"]\n')
         await until_listed(client, lambda text: "Says it again" in text)
         assert await run(client, "result = echo.pid()") == before
         assert "echo has no tool 'fail'" in await run(client, "echo.fail(message='x')")
@@ -112,39 +135,36 @@ result = first == kept.pid()
     assert answers == ["true"]
 
 
-async def test_a_call_under_way_to_a_server_that_is_taken_out_is_told_so(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
+@SHARE_A_HUB
+async def test_a_call_under_way_to_a_server_that_is_taken_out_is_told_so(running: HttpHub, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     answers: list[str] = []
-    async with connect(servers_toml(ECHO % ("echo", journal))) as client:
+    async with taken_over(running, ECHO % ("long", journal), lambda text: "long.pyi" in text) as client:
 
         async def program() -> None:
-            answers.append(await run(client, "echo.sleep(seconds=60, label='long')"))
+            answers.append(await run(client, "long.sleep(seconds=60, label='long')"))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(program)
             await said(journal, "started long")
-            servers_toml(BARE % ("new", 1))
+            rewrite(running, BARE % ("new", 1))
     assert (
-        "Server 'echo' was taken out of servers.toml before it answered sleep; it may or may not have done it."
+        "Server 'long' was taken out of servers.toml before it answered sleep; it may or may not have done it."
         in answers[0]
     )
 
 
-async def test_a_file_that_cannot_be_used_is_told_and_the_hub_goes_on_with_what_it_had(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    async with connect(servers_toml(BARE % ("one", 2))) as client:
-        assert "one.pyi  2 tools" in await listing(client)
-        path = servers_toml("[servers.one]\ncomand = 3\n")
+@SHARE_A_HUB
+async def test_a_file_that_cannot_be_used_is_told_and_the_hub_goes_on_with_what_it_had(running: HttpHub) -> None:
+    async with taken_over(running, BARE % ("kept", 2), lambda text: "kept.pyi  2 tools" in text) as client:
+        path = rewrite(running, "[servers.kept]\ncomand = 3\n")
         text = await until_listed(client, lambda text: "isn't used" in text)
         assert text.splitlines()[-1] == (
             "A changed servers.toml isn't used, and the hub goes on with what it had: "
-            f"{path}:2: [servers.one.comand] unknown key 'comand'. Did you mean 'command'?"
+            f"{path}:2: [servers.kept.comand] unknown key 'comand'. Did you mean 'command'?"
         )
-        assert await run(client, 'result = one.tool_000(text="a")["ok"]') == "true"
-        servers_toml(BARE % ("two", 2))
+        assert await run(client, 'result = kept.tool_000(text="a")["ok"]') == "true"
+        rewrite(running, BARE % ("two", 2))
         text = await until_listed(client, lambda text: "two.pyi" in text)
         assert "isn't used" not in text
 

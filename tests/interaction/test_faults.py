@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from mcp import Client
 
 from tests.conftest import Connect
-from tests.support import alive, text_of
+from tests.support import HttpHub, alive, http_client, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +24,51 @@ GOOD = """
 [servers.good]
 command = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "2"]
 """
+
+
+ONE_EACH = (
+    "".join(
+        BAD_SERVER % (*each, 0, 10)
+        for each in (("chatty", "chatty"), ("early", "early-request"), ("garbled", "bad-json"))
+    )
+    + """
+[servers.gone]
+command = ["no-such-program", "x"]
+[servers.lost]
+command = ["true"]
+cwd = "nowhere"
+[servers.crashing]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
+[servers.echo]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
+env = { ECHO_JOURNAL = "%s" }
+[servers.told]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
+env = { GIVEN = "yes" }
+env_pass = ["MCP_HUB_STATE_DIR"]
+"""
+)
+
+SHARE_A_HUB = pytest.mark.xdist_group("faults of one each")
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the echo server of the shared hub says what it is asked."""
+    return tmp_path_factory.mktemp("echo") / "journal"
+
+
+@pytest.fixture(scope="module")
+def hub(hub_with: Callable[..., HttpHub], journal: Path) -> HttpHub:
+    """A hub over one server for each fault that harms no other server."""
+    return hub_with(ONE_EACH % journal)
+
+
+async def listed(client: Client, name: str) -> str:
+    """The line of a server in the list of files, with what differs from run to run left out."""
+    lines = text_of(await client.call_tool("listToolFiles", {})).splitlines()
+    (line,) = (each for each in lines if each.startswith(f"servers/{name}.pyi"))
+    return between_tries(plain(line))
 
 
 def plain(text: str) -> str:
@@ -45,14 +90,12 @@ async def told(client: Client, code: str) -> str:
     return plain(lines[0])
 
 
-async def test_a_server_that_prints_or_asks_out_of_turn_works_all_the_same(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    modes = {"chatty": "chatty", "early": "early-request", "garbled": "bad-json"}
-    async with connect(servers_toml("".join(BAD_SERVER % (*each, 0, 10) for each in modes.items()))) as client:
-        for name in modes:
-            result = await client.call_tool("executeToolCode", {"code": f"result = {name}.fine()"})
-            assert not result.is_error, (name, text_of(result))
+@SHARE_A_HUB
+@pytest.mark.parametrize("name", ["chatty", "early", "garbled"])
+async def test_a_server_that_prints_or_asks_out_of_turn_works_all_the_same(hub: HttpHub, name: str) -> None:
+    async with http_client(hub.url) as client:
+        result = await client.call_tool("executeToolCode", {"code": f"result = {name}.fine()"})
+        assert not result.is_error, text_of(result)
 
 
 async def test_a_fault_during_a_call_is_told_and_the_next_call_works(
@@ -101,7 +144,7 @@ async def test_a_server_that_never_gets_ready_is_told_and_hides_no_other(
     modes = {"exits": "exits-at-start", "silent": "never-answers-initialize", "slow": "slow-list"}
     bad = "".join(BAD_SERVER % (name, mode, 60, 1) for name, mode in modes.items())
     async with connect(servers_toml(bad + GOOD)) as client:
-        listed = between_tries(plain(text_of(await client.call_tool("listToolFiles", {}))))
+        files = between_tries(plain(text_of(await client.call_tool("listToolFiles", {}))))
         reasons = {name: between_tries(await told(client, f"result = {name}.fine()")) for name in modes}
         fine = await client.call_tool("executeToolCode", {"code": "result = good.tool_000(text='a')['ok']"})
         assert text_of(fine) == "true"
@@ -122,7 +165,7 @@ async def test_a_server_that_never_gets_ready_is_told_and_hides_no_other(
         }
     )
     why = {name: f"no tools yet  {line.removeprefix('line 1: ')}" for name, line in reasons.items()}
-    assert [line for line in listed.splitlines() if line.startswith("servers/")] == [
+    assert [line for line in files.splitlines() if line.startswith("servers/")] == [
         f"servers/exits.pyi   {why['exits']}",
         f"servers/silent.pyi  {why['silent']}",
         f"servers/slow.pyi    {why['slow']}",
@@ -130,51 +173,43 @@ async def test_a_server_that_never_gets_ready_is_told_and_hides_no_other(
     ]
 
 
-async def test_a_command_that_does_not_exist_names_the_key_to_correct(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    async with connect(servers_toml('[servers.gone]\ncommand = ["no-such-program", "x"]\n')) as client:
-        assert text_of(await client.call_tool("listToolFiles", {})) == snapshot(
-            "servers/gone.pyi  no tools yet  Server 'gone' can't start: there is no program 'no-such-program'. "
+@SHARE_A_HUB
+async def test_a_command_that_does_not_exist_names_the_key_to_correct(hub: HttpHub) -> None:
+    async with http_client(hub.url) as client:
+        assert (
+            "no tools yet  Server 'gone' can't start: there is no program 'no-such-program'. "
             "Install it, or correct servers.gone.command in servers.toml."
-        )
+        ) in await listed(client, "gone")
 
 
-async def test_a_working_directory_that_does_not_exist_names_the_key_to_correct(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    async with connect(servers_toml('[servers.lost]\ncommand = ["true"]\ncwd = "nowhere"\n')) as client:
-        listed = text_of(await client.call_tool("listToolFiles", {}))
-    assert f"its working directory {tmp_path / 'nowhere'} doesn't exist. Correct servers.lost.cwd." in listed
+@SHARE_A_HUB
+async def test_a_working_directory_that_does_not_exist_names_the_key_to_correct(hub: HttpHub) -> None:
+    assert hub.config is not None
+    nowhere = hub.config.parent / "nowhere"
+    async with http_client(hub.url) as client:
+        told = f"its working directory {nowhere} doesn't exist. Correct servers.lost.cwd."
+        assert told in await listed(client, "lost")
 
 
-async def test_a_crashed_server_is_started_again_for_the_next_call(
-    connect: Connect, servers_toml: Callable[[str], Path]
-) -> None:
-    config = servers_toml('[servers.echo]\ncommand = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]\n')
-    async with connect(config) as client:
+@SHARE_A_HUB
+async def test_a_crashed_server_is_started_again_for_the_next_call(hub: HttpHub) -> None:
+    async with http_client(hub.url) as client:
 
         async def pid() -> int:
-            result = await client.call_tool("executeToolCode", {"code": "result = echo.pid()['pid']"})
+            result = await client.call_tool("executeToolCode", {"code": "result = crashing.pid()['pid']"})
             assert not result.is_error, text_of(result)
             return int(text_of(result))
 
         first = await pid()
-        assert "exited with status 7 before it answered exit" in await told(client, "echo.exit(code=7)")
+        assert "exited with status 7 before it answered exit" in await told(client, "crashing.exit(code=7)")
         second = await pid()
         assert second != first
         assert not alive(first)
 
 
-async def test_an_argument_that_does_not_fit_never_leaves_the_hub(
-    connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
-) -> None:
-    journal = tmp_path / "journal"
-    config = servers_toml(
-        f'[servers.echo]\ncommand = ["{{python}}", "-I", "-S", "{{fixtures}}/light_echo_server.py"]\n'
-        f'env = {{ ECHO_JOURNAL = "{journal}" }}\n'
-    )
-    async with connect(config) as client:
+@SHARE_A_HUB
+async def test_an_argument_that_does_not_fit_never_leaves_the_hub(hub: HttpHub, journal: Path) -> None:
+    async with http_client(hub.url) as client:
         assert await told(client, "echo.odd_params(from_='a', type='three', options={'max-depth': 'x'})") == snapshot(
             'line 1: echo.odd_params: argument type: expected one of "one", "two"; got text "three"; '
             'argument options["max-depth"]: expected int, got text "x"; '
@@ -188,15 +223,10 @@ async def test_an_argument_that_does_not_fit_never_leaves_the_hub(
     assert not journal.exists()
 
 
-async def test_a_server_gets_only_the_environment_it_was_given(
-    connect: Connect, servers_toml: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = servers_toml(
-        '[servers.echo]\ncommand = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]\n'
-        'env = { GIVEN = "yes" }\nenv_pass = ["MCP_HUB_STATE_DIR"]\n'
-    )
-    async with connect(config) as client:
-        result = await client.call_tool("executeToolCode", {"code": "result = echo.env()"})
+@SHARE_A_HUB
+async def test_a_server_gets_only_the_environment_it_was_given(hub: HttpHub) -> None:
+    async with http_client(hub.url) as client:
+        result = await client.call_tool("executeToolCode", {"code": "result = told.env()"})
     names = set(json.loads(text_of(result))) - {"LC_CTYPE"}  # the interpreter sets it for itself
     assert {"PATH", "HOME", "GIVEN", "MCP_HUB_STATE_DIR"} <= names
     assert names <= {"PATH", "HOME", "GIVEN", "MCP_HUB_STATE_DIR", "LANG", "LANGUAGE", "LC_ALL", "TZ", "TMPDIR"}
