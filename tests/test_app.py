@@ -13,6 +13,7 @@ from mcp_hub.settings import ServerSettings, Settings
 from mcp_hub.store.catalogs import CatalogStore, KeptCatalog
 from mcp_hub.store.database import open_database
 from mcp_hub.store.runs import Outcome, RecordedCall, RunStore
+from tests.support import PATIENCE
 
 
 def loaded(**descriptions: str | None) -> Loaded:
@@ -35,7 +36,10 @@ def test_a_server_that_is_switched_off_is_nowhere() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("count", [2, 100])
-async def test_a_client_is_told_what_is_kept_of_the_servers_and_used_in_its_folder(tmp_path: Path, count: int) -> None:
+async def test_a_client_is_told_what_is_kept_of_the_servers_and_used_in_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(app, "KEPT_WITHIN", PATIENCE)
     where, settings = Folders(tmp_path, tmp_path), loaded(github="Code and issues")
     database = open_database(where.state)
     tools = [{"name": f"tool_{number:02}", "description": "Lists what there is."} for number in range(count)]
