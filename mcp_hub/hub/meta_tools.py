@@ -101,7 +101,8 @@ META_TOOLS = (
     MetaTool(
         "executeToolCode",
         """Runs a Starlark program (most plain Python runs as it is) over the servers' tools, which are functions with \
-keyword arguments that give dicts, lists or text. Only its result comes back: loop, join and filter here, in one program.
+keyword arguments that give dicts, lists or text. Only its result comes back: loop, join and filter here, in one \
+program.
 
 late = [i for i in github.list_issues(owner="a", repo="b") if i["days_open"] > 30]
 for i in late:
