@@ -258,7 +258,7 @@ def quoted(text: str) -> str:
 
 
 def hires_hub(_: World) -> Steps:
-    yield [look("query a CSV file"), look("query and insert into sqlite")]
+    yield [look("query a CSV file"), look("query sqlite database"), look("insert rows into sqlite")]
     yield [
         program(f"""
 result = [duckdb.execute_query(sql="SELECT * FROM '{HIRES}' LIMIT 2"), sqlite.read_query(query="{SCHEMA}")]
