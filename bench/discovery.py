@@ -27,7 +27,11 @@ from bench.running import Progress, load, measuring
 from bench.tokens import TOKENIZER
 
 REQUESTS = Path(__file__).with_name("discovery_requests.toml")
+QUERIES = Path(__file__).with_name("agent_queries.toml")
 RESULTS = ROOT / "bench" / "results" / "discovery.json"
+
+AGENTS = "agents' queries"
+"""The group of what agents ask for, beside what people do; some of them were looked at while the ranking was tuned."""
 
 ROUNDS, ROUNDS_QUICK = 20, 2
 """Times that each query is timed."""
@@ -105,8 +109,24 @@ def requests(path: Path, listed: RawLists) -> tuple[list[Request], list[list[str
     """The requests, and the pairs of them that make a task. Raises BenchError for a tool that no server has."""
     with path.open("rb") as file:
         read = tomllib.load(file)
-    known = {f"{server}/{tool['name']}" for server, tools in listed.items() for tool in tools}
     made = [Request(each["words"], frozenset(each["tools"]), each["tuned"]) for each in read["request"]]
+    words = {request.words for request in made}
+    for pair in read["pair"]:
+        if not words.issuperset(pair):
+            raise BenchError(f"{path.name}: the pair {pair} has words of no request; add the request.")
+    return _known(made, listed, path), read["pair"]
+
+
+def agent_queries(path: Path, listed: RawLists) -> list[Request]:
+    """What agents ask for. Raises BenchError for a tool that no server has."""
+    with path.open("rb") as file:
+        made = [Request(words, frozenset(tools), tuned=True) for words, tools in tomllib.load(file)["queries"].items()]
+    return _known(made, listed, path)
+
+
+def _known(made: list[Request], listed: RawLists, path: Path) -> list[Request]:
+    """Those that some tool serves. Raises BenchError for a tool that its server doesn't have."""
+    known = {f"{server}/{tool['name']}" for server, tools in listed.items() for tool in tools}
     for request in made:
         # The tools of a server that failed are unknown, which is told elsewhere.
         unknown = {tool for tool in request.tools - known if tool.partition("/")[0] in listed}
@@ -114,15 +134,12 @@ def requests(path: Path, listed: RawLists) -> tuple[list[Request], list[list[str
             raise BenchError(
                 f"{path.name}: {request.words!r} names {', '.join(unknown)}, which isn't there; correct it."
             )
-    words = {request.words for request in made}
-    for pair in read["pair"]:
-        if not words.issuperset(pair):
-            raise BenchError(f"{path.name}: the pair {pair} has words of no request; add the request.")
-    return [request for request in made if request.tools & known], read["pair"]
+    return [request for request in made if request.tools & known]
 
 
 def _measured(listed: RawLists, rounds: int, progress: Progress) -> dict[str, Any]:
     every, pairs = requests(REQUESTS, listed)
+    agents = agent_queries(QUERIES, listed)
     catalogs: dict[str, Any] = {}
     agent = Agent(measures.build({}))
     for size in servers.SIZES:
@@ -130,10 +147,11 @@ def _measured(listed: RawLists, rounds: int, progress: Progress) -> dict[str, An
         chosen = {entry.name for entry in servers.in_catalog(servers.entries(), size)}
         part = {name: tools for name, tools in listed.items() if name in chosen}
         agent = Agent(measures.build(part))
-        here = [request for request in every if any(tool.partition("/")[0] in part for tool in request.tools)]
+        here = [request for request in every if _in(part, request)]
         catalogs[str(size)] = _catalog(part, agent, [request.words for request in here], rounds)
+        groups = {**_groups(here), AGENTS: [each for each in agents if _in(part, each)]}
         catalogs[str(size)]["recall"] = {
-            name: _recall_json(measures.recall(agent, group)[0]) for name, group in _groups(here).items()
+            name: _recall_json(measures.recall(agent, group)[0]) for name, group in groups.items()
         }
     progress.say("the answers of a real hub with 508 tools")
     compared = anyio.run(_compared, listed, agent, [request.words for request in every])
@@ -206,6 +224,10 @@ def _catalog(listed: RawLists, agent: Agent, queries: list[str], rounds: int) ->
         "docs_ms": _rounded(asdict(measures.docs_times(agent))),
         "once_ms": _rounded(measures.build_times(listed)),
     }
+
+
+def _in(part: RawLists, request: Request) -> bool:
+    return any(tool.partition("/")[0] in part for tool in request.tools)
 
 
 def _groups(every: list[Request]) -> dict[str, list[Request]]:

@@ -9,7 +9,7 @@ from mcp_hub.errors import HubError, LimitError, ScriptError
 from mcp_hub.sandbox.conversation import Run
 from mcp_hub.store.runs import Outcome, RecordedCall
 
-FIRST, LAST = 5, 10
+FIRST, LAST = 2, 4
 """Calls that are told of many, from the start and before the end."""
 
 ERROR_CHARACTERS = 300

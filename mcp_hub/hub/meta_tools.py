@@ -20,7 +20,7 @@ from mcp_hub.hub.journal import LOCAL
 from mcp_hub.hub.lookups import Row
 from mcp_hub.hub.programs import Programs, Report
 from mcp_hub.hub.scripts import PREFIX, SharedScripts
-from mcp_hub.hub.search import Index
+from mcp_hub.hub.search import LEAST, Index
 from mcp_hub.hub.types import one_line
 from mcp_hub.hub.unseen import Unseen
 from mcp_hub.names import server_identifier
@@ -291,7 +291,8 @@ class MetaTools:
         if self._indexed is None or self._indexed[0] is not catalog:
             self._indexed = (catalog, await anyio.to_thread.run_sync(Index, catalog.tools()))
         most = min(limit or lookups.FOUND, lookups.MOST_FOUND)
-        found = await anyio.to_thread.run_sync(self._indexed[1].search, query, most, only)
+        least = 0.0 if limit else LEAST
+        found = await anyio.to_thread.run_sync(self._indexed[1].search, query, most, only, least)
         if not found:
             rows = [self._row(name, key) for name, key in self._live.keys.items()]
             files = await _rendered(lookups.listing, rows)

@@ -5,6 +5,7 @@ A request in a person's words often shares none with the tool that serves it; a 
 
 import re
 import sqlite3
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from math import sqrt
@@ -14,11 +15,24 @@ from mcp_hub.hub.catalog import Tool
 
 THESAURUS = (Path(__file__).parent / "thesaurus.txt").read_text()
 
-WEIGHTS = "0, 0, 10, 15, 1, 0.3"
-"""bm25 weights by column: server and tool are keys, then names, server words, description, parameters."""
+WEIGHTS = "0, 0, 10, 15, 1, 0.3, 0.3"
+"""bm25 weights by column: server and tool are keys, then names, server words, description, parameters, and the values
+and results that its schemas name."""
 
-RELATED_WEIGHT = 0.4
+RELATED_WEIGHT = 0.3
 """What the words that mean the same count, beside the request's own."""
+
+UNNAMED = 0.5
+"""What a tool's score keeps when the request has none of the words of its name; all of it when it has all."""
+
+REMOVING = frozenset({"delete", "remove", "drop", "clear", "purge", "destroy", "teardown", "uninstall", "unroute"})
+"""Words in the names of tools that do away with something."""
+
+UNASKED = 0.5
+"""What the score of such a tool keeps when the request has no word for it; so too for a tool that is deprecated."""
+
+LEAST = 0.2
+"""What of the best score a tool must have, unless more are asked for: the rest only shares a word with the request."""
 
 TERMS = 30
 """Words of a request that are looked up."""
@@ -35,6 +49,9 @@ COMMON = frozenset(COMMON_WORDS.split())
 
 VERBS = frozenset({"get", "make", "put", "take", "go"})
 """Common words that are still looked up in the thesaurus."""
+
+NAMED = 60
+"""Values and fields of one tool's schemas that are looked up."""
 
 CANDIDATES = 500
 """Tools that are ranked for one word of a request; a word that more tools have tells them hardly apart."""
@@ -63,14 +80,15 @@ class Index:
     """An index of one catalog snapshot."""
 
     def __init__(self, tools: Iterable[Tool]) -> None:
+        every = list(tools)
         self._thesaurus = Thesaurus(THESAURUS)
         self._db = sqlite3.connect(":memory:", check_same_thread=False)
         self._db.execute(
             "create virtual table tools using fts5(server unindexed, tool unindexed, name, of, description, "
-            "parameters, tokenize = 'porter unicode61')"
+            "parameters, named, tokenize = 'porter unicode61')"
         )
         self._db.executemany(
-            "insert into tools values (?, ?, ?, ?, ?, ?)",
+            "insert into tools values (?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     tool.server,
@@ -79,15 +97,22 @@ class Index:
                     words(tool.server),
                     words(tool.description),
                     " ".join(words(parameter.wire_name) for parameter in tool.parameters),
+                    _named_in_schemas(tool),
                 )
-                for tool in tools
+                for tool in every
             ),
         )
+        self._names = {
+            (tool.server, tool.name): [frozenset(_stems(word)) for word in words(tool.wire_name).split()]
+            for tool in every
+        }
+        self._removing = {key for key, name in self._names.items() if any(map(REMOVING.intersection, name))}
+        self._deprecated = {(tool.server, tool.name) for tool in every if "deprecated" in tool.description.lower()}
 
-    def search(self, query: str, limit: int, server: str | None = None) -> list[tuple[str, str]]:
+    def search(self, query: str, limit: int, server: str | None = None, least: float = LEAST) -> list[tuple[str, str]]:
         """The (server, tool) names that fit a request in plain words, best first; [] when none does.
 
-        `server`: only its tools.
+        `server`: only its tools; `least`: the share of the best one's score that each must have.
         """
         said = list(dict.fromkeys(words(query[:QUERY_CHARACTERS]).split()))
         terms = [word for word in said if word not in COMMON] or said
@@ -98,7 +123,28 @@ class Index:
                 scores[key] += score
                 fitting[key] += 1
         # A tool that fits two words of a request is meant rather than one that fits one of them twice as well.
-        return sorted(scores, key=lambda key: (-scores[key] * sqrt(fitting[key]), key))[:limit]
+        most = {key: score * sqrt(fitting[key]) for key, score in scores.items()}
+        meant = self._meant(terms)
+        removes = not meant.isdisjoint(REMOVING)
+        found: list[tuple[float, tuple[str, str]]] = []
+        for key in sorted(most, key=lambda key: (-most[key], key)):
+            if limit and len(found) >= limit and most[key] < -found[limit - 1][0]:
+                break  # neither this one nor one of the others can be among the best
+            insort(found, (-most[key] * self._likelihood(key, meant, removes), key))
+        return [key for score, key in found[:limit] if score <= least * found[0][0]]
+
+    def _meant(self, terms: Sequence[str]) -> set[str]:
+        """The request's words, what they may be forms of, and what means the same."""
+        return {stem for term in [*terms, *self._thesaurus.related(terms)] for stem in _stems(term)}
+
+    def _likelihood(self, key: tuple[str, str], meant: set[str], removes: bool) -> float:
+        """By how much a tool's score is lessened for what its name says beside the request."""
+        name = self._names[key]
+        covered = sum(not meant.isdisjoint(stems) for stems in name) / max(len(name), 1)
+        likelihood = UNNAMED + (1 - UNNAMED) * covered
+        if key in self._deprecated or (not removes and key in self._removing):
+            likelihood *= UNASKED
+        return likelihood
 
     def _of_one(self, term: str, counts: bool, server: str | None) -> dict[tuple[str, str], float]:
         """How well each tool fits a word of the request: itself, if it `counts`, or those that mean the same."""
@@ -117,6 +163,19 @@ class Index:
             (" OR ".join(f'"{term}"' for term in terms), server, server, CANDIDATES),
         )
         return {(str(of), str(tool)): -float(rank) for of, tool, rank in rows}
+
+
+def _named_in_schemas(tool: Tool) -> str:
+    """The words of the values that its parameters may have, and of the fields of its results."""
+    values = [str(value) for each in tool.parameters for value in _list(each.schema, "enum")]
+    output = tool.output_schema or {}
+    fields = output.get("properties") if isinstance(output.get("properties"), dict) else {}
+    return " ".join(words(text) for text in [*values, *(fields or {})][:NAMED])
+
+
+def _list(schema: object, key: str) -> list[object]:
+    value = schema.get(key) if isinstance(schema, dict) else None
+    return value if isinstance(value, list) else []
 
 
 def _stems(word: str) -> Iterator[str]:

@@ -94,9 +94,9 @@ def test_of_forty_calls_the_first_and_the_last_are_told() -> None:
     assert len(listed) == FIRST + LAST
     assert listed[0].startswith("  1. ")
     assert listed[-1].startswith("  40. ")
-    assert "  ... 25 more, all ok ..." in lines
+    assert "  ... 34 more, all ok ..." in lines
     made[20] = call(21, Outcome.FAILED, "no")
-    assert "  ... 25 more, 1 of them failed ..." in failed("script", "error", made).splitlines()
+    assert "  ... 34 more, 1 of them failed ..." in failed("script", "error", made).splitlines()
 
 
 def test_a_call_of_which_nobody_knows_asks_to_find_out() -> None:

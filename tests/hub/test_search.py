@@ -10,6 +10,7 @@ from inline_snapshot import snapshot
 
 from mcp_hub.hub.catalog import build_server
 from mcp_hub.hub.search import QUERY_CHARACTERS, THESAURUS, Index, Thesaurus, words
+from tests.hub.listed import tool
 
 SERVERS: Mapping[str, Mapping[str, tuple[str, list[str]]]] = {
     "github": {
@@ -66,15 +67,7 @@ def test_the_tool_that_fits_best_comes_first(query: str, first: str) -> None:
 
 
 def test_the_listing_of_a_search_is_ranked_over_all_servers() -> None:
-    assert found("list issues of a repository", 8) == snapshot(
-        [
-            "github.list_issues",
-            "github.create_issue",
-            "slack.list_channels",
-            "github.get_file_contents",
-            "github.createPullRequest",
-        ]
-    )
+    assert found("list issues of a repository", 8) == snapshot(["github.list_issues", "github.create_issue"])
 
 
 def test_a_word_in_a_name_weighs_more_than_in_a_description_and_that_more_than_in_a_parameter() -> None:
@@ -88,7 +81,34 @@ def test_a_word_in_a_name_weighs_more_than_in_a_description_and_that_more_than_i
             }
         }
     )
-    assert [tool for _, tool in made.search("cursor", 9)] == ["beta_cursor", "alpha", "gamma"]
+    assert [name for _, name in made.search("cursor", 9, least=0)] == ["beta_cursor", "alpha", "gamma"]
+
+
+def test_what_fits_far_worse_than_the_best_is_left_out_unless_it_is_asked_for() -> None:
+    made = index({"s": {"cursor": ("Moves the cursor.", []), "gamma": ("Does things.", ["cursor"])}})
+    assert made.search("cursor", 9) == [("s", "cursor")]
+    assert made.search("cursor", 9, least=0) == [("s", "cursor"), ("s", "gamma")]
+
+
+def test_tools_that_do_away_with_something_or_are_deprecated_come_last_unless_they_are_meant() -> None:
+    made = index(
+        {
+            "s": {
+                "delete_notes": ("Notes of a person.", []),
+                "old_notes": ("DEPRECATED: notes of a person.", []),
+                "read_notes": ("Notes of a person.", []),
+            }
+        }
+    )
+    assert made.search("notes of a person", 1) == [("s", "read_notes")]
+    assert made.search("delete notes", 1) == [("s", "delete_notes")]
+
+
+def test_values_and_results_that_schemas_name_are_found() -> None:
+    output = {"type": "object", "properties": {"humidity": {"type": "number"}}}
+    made = Index([tool({"place": {"enum": ["Chicago"]}}, name="sample", outputSchema=output), tool(name="other")])
+    for query in ("chicago", "humidity"):
+        assert [name for _, name in made.search(query, 9)] == ["sample"]
 
 
 def test_a_request_in_other_words_finds_the_tool_by_words_that_mean_the_same() -> None:

@@ -123,9 +123,16 @@ def shorten(text: str, width: int, placeholder: str = " [...]") -> str:
     return textwrap.shorten(text, width, placeholder=placeholder)
 
 
+def _instead(value: Any) -> str:
+    texts = [name for name, each in value.items() if isinstance(each, str)] if isinstance(value, dict) else []
+    if len(texts) == 1:
+        return f"give it the text in it, which is under [{json.dumps(texts[0])}]"
+    return "a tool's result is read already"
+
+
 def _loads(text: str, **options: Any) -> Any:
     if not isinstance(text, str):
-        raise TypeError(f"json.loads() takes text, and got {_kind(text)}: a tool's result is read already")
+        raise TypeError(f"json.loads() takes text, and got {_kind(text)}: {_instead(text)}")
     try:
         return json.loads(text, **options)
     except RecursionError:

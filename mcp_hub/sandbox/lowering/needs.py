@@ -52,6 +52,8 @@ NAMES = (
 """Builtins that Starlark lacks, or has otherwise."""
 
 ATTRIBUTES = LACKING | {
+    "Counter",
+    "defaultdict",
     "timedelta",
     "datetime",
     "date",
