@@ -206,7 +206,9 @@ def _problem(error: "ValidationError", tool: Tool) -> str:
             missing = str(ast.literal_eval(error.message.removesuffix(" is a required property")))
             return f"{where}{'field' if path else 'argument'} {one_line(names.get(missing, missing), 200)!r} is missing"
         case "type":
-            return f"{where}expected {type_of({'type': error.validator_value}, {})}, got {got}"
+            was_text = error.validator_value == "string" and isinstance(error.instance, list | dict)
+            written = "; if a tool gave it as text, json.dumps(value) writes it again" if was_text else ""
+            return f"{where}expected {type_of({'type': error.validator_value}, {})}, got {got}{written}"
         case "enum":
             values = ", ".join(one_line(json.dumps(value), 60) for value in _listed(error.validator_value)[:30])
             return f"{where}expected one of {values}; got {got}"

@@ -23,7 +23,7 @@ def told(run: Run, made: Sequence[RecordedCall], resumable: str | None) -> str:
     assert run.error is not None
     parts = [f"The program failed ({kind_of(run.error)}).", run.error.text.rstrip()]
     if made:
-        parts += ["Calls:" if len(made) > 1 else "The call:", *_listed(made)]
+        parts += ["Calls:" if len(made) > 1 else "The call:", *_listed(made, run.error.text)]
     parts.append(_next(run.error, made, resumable))
     return "\n".join(parts)
 
@@ -39,8 +39,8 @@ def kind_of(error: HubError) -> str:
             return "hub"
 
 
-def _listed(made: Sequence[RecordedCall]) -> list[str]:
-    lines = [f"  {call.number}. {call.server}.{call.tool}({call.arguments}): {_ended(call)}" for call in made]
+def _listed(made: Sequence[RecordedCall], above: str) -> list[str]:
+    lines = [f"  {call.number}. {call.server}.{call.tool}({call.arguments}): {_ended(call, above)}" for call in made]
     if len(lines) <= FIRST + LAST + 1:
         return lines
     left_out = made[FIRST:-LAST]
@@ -49,14 +49,16 @@ def _listed(made: Sequence[RecordedCall]) -> list[str]:
     return [*lines[:FIRST], f"  ... {len(left_out)} more{told_failed} ...", *lines[-LAST:]]
 
 
-def _ended(call: RecordedCall) -> str:
+def _ended(call: RecordedCall, above: str) -> str:
     match call.outcome:
         case Outcome.OK:
             return f"ok, {_size(call.bytes)}" if call.bytes is not None else "ok"
         case Outcome.REUSED:
             return "ok, from the run before, not called again"
         case Outcome.FAILED:
-            return f"failed: {_short(call.error or '')}"
+            return (
+                "failed, as told above" if call.error and call.error in above else f"failed: {_short(call.error or '')}"
+            )
         case _:
             return f"nobody knows whether it was done: {_short(call.error or 'it was still under way')}"
 

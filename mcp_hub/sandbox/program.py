@@ -28,6 +28,9 @@ CANCELLED = "Evaluation cancelled"
 OUT_OF_MEMORY = re.compile(r"out of memory|MemoryError|memory allocation|PyObject pointer is null")
 """How the interpreter, Python and the glue between them say that an allocation failed."""
 
+INDEXED_BY_TEXT = re.compile(r'Type of parameters mismatch, expected `int`, actual `string \(repr: "(.*?)"\)`')
+"""How the interpreter refuses a key where a place is wanted."""
+
 NOTES_BYTES = 16 * 1024 * 1024
 """Memory kept back, so that a program which has used all of its own can still be told so."""
 
@@ -431,6 +434,11 @@ class Program:
                 placed += f"It is neither a server nor defined in the program. Servers: {', '.join(self._servers)}\n"
         if (key := re.search(r"Object of type `dict` has no attribute `(\w+)`", text)) is not None:
             placed += f'A dict\'s values are reached by key: d["{key[1]}"], or d.get("{key[1]}").\n'
+        if (name := INDEXED_BY_TEXT.search(text)) is not None:
+            placed += (
+                f'A text or list has no ["{name[1]}"], its places are numbers. If a tool gave a text that holds data, '
+                "ast.literal_eval(text) reads a Python literal; JSON comes read.\n"
+            )
         return _error(kind, placed, told)
 
 

@@ -182,7 +182,13 @@ async def test_a_refusal_names_the_tool_what_is_wrong_and_its_signature() -> Non
         ({}, snapshot("argument 'repo' is missing")),
         ({"repo": 7}, snapshot("argument repo: expected str, got int 7")),
         ({"repo": True}, snapshot("argument repo: expected str, got bool true")),
-        ({"repo": ["a"]}, snapshot('argument repo: expected str, got a list ["a"]')),
+        (
+            {"repo": ["a"]},
+            snapshot(
+                'argument repo: expected str, got a list ["a"]; if a tool gave it as text, '
+                "json.dumps(value) writes it again"
+            ),
+        ),
         (
             {"repo": "a", "state": "opened"},
             snapshot('argument state: expected one of "open", "closed"; got text "opened"'),
@@ -201,6 +207,7 @@ async def test_a_refusal_names_the_tool_what_is_wrong_and_its_signature() -> Non
             snapshot(
                 "argument start_time: expected str, got an object "
                 '{"a": "long long long long long long long long long long...'
+                "; if a tool gave it as text, json.dumps(value) writes it again"
             ),
         ),
         (

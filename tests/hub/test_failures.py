@@ -53,6 +53,13 @@ Next: mend the program and send it with resume="abc234": the call that succeeded
 """)
 
 
+def test_the_error_that_ended_the_program_is_told_once() -> None:
+    text = "error: api.add failed: the disk is full"
+    listed = failed("tool", text, [call(1, Outcome.FAILED, "api.add failed: the disk is full")])
+    assert listed.count("the disk is full") == 1
+    assert '  1. api.add({"text": "1"}): failed, as told above' in listed
+
+
 def test_what_is_nobodys_fault_but_the_hubs_is_its_own_kind() -> None:
     assert kind_of(HubError("The interpreter couldn't be started.")) == "hub"
 

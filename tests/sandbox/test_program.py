@@ -297,3 +297,11 @@ error: shared scripts load each other in a circle: scripts/round.star -> scripts
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
 """)
+
+
+async def test_a_text_that_is_taken_for_data_is_told_how_to_read_it(pool: Pool) -> None:
+    failed = await error(pool, "rows = \"[{'name': 'Ada'}]\"\nresult = rows[0]['name']")
+    assert failed.text.splitlines()[-1] == snapshot("""\
+A text or list has no ["name"], its places are numbers. If a tool gave a text that holds data, \
+ast.literal_eval(text) reads a Python literal; JSON comes read.\
+""")

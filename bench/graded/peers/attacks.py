@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from bench.graded.peers.peer import DISK_FULL, Downstream, Hostile, Peer, Started
-from bench.graded.peers.wire import GIB, Ended, Wire, opened
+from bench.graded.peers.wire import GIB, EndedError, Wire, opened
 from bench.graded.task import Answer
 
 BOUND = 40.0
@@ -26,10 +26,10 @@ SHOWN = 300
 
 NAMED: Mapping[Hostile, tuple[str, str]] = {
     Hostile.WRONG_TYPE: ("tool_000", "count"),
-    Hostile.UNKNOWN: ("tool_900", "tool_900"),
+    Hostile.UNKNOWN: ("tool_900", "(?i:unknown|no tool|not found|has no|no such)[^.]*"),
     Hostile.FAILING: ("fail", DISK_FULL),
 }
-"""For what a model should be told: the tool and the problem, as they must stand in the text."""
+"""For what a model should be told: the tool and, as a pattern, the problem, as they must stand in the text."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,15 @@ def told(kind: Hostile, text: str) -> dict[str, bool]:
     if kind not in NAMED:
         return {}
     tool, problem = NAMED[kind]
-    names_tool = re.search(rf"(?<![A-Za-z0-9]){tool}(?![A-Za-z0-9_])", text) is not None
-    return {"tool": names_tool, "problem": problem in text and "true" not in text.casefold()}
+    names_tool = re.search(rf"(?<![A-Za-z0-9]){tool}(?![A-Za-z0-9_])", text)  # a prefix may be the server's
+    return {
+        "tool": bool(names_tool),
+        "problem": bool(re.search(rf"(?<![A-Za-z0-9_])({problem})(?![A-Za-z0-9_])", text)),
+    }
 
 
 async def attack(peer: Peer, started: Started, kind: Hostile, log: Path) -> Stood:
-    """Run one hostile program on a fresh process. Raises Ended or TimeoutError if it doesn't even start."""
+    """Run one hostile program on a fresh process. Raises EndedError or TimeoutError if it doesn't even start."""
     answer: Answer | None = None
     seconds: float | None = None
     meanwhile: float | None = None
@@ -97,7 +100,7 @@ async def attack(peer: Peer, started: Started, kind: Hostile, log: Path) -> Stoo
                 try:
                     answer = await wire.call(peer.run(peer.hostile(kind)))
                     seconds = anyio.current_time() - began
-                except Ended:
+                except EndedError:
                     pass
 
         async def ask() -> None:
@@ -116,9 +119,7 @@ async def attack(peer: Peer, started: Started, kind: Hostile, log: Path) -> Stoo
         text = answer.text if answer else ""
         is_error = bool(answer and answer.is_error)
         shown = " ".join(text.split())[:SHOWN]
-        return Stood(
-            seconds, alive, after, wire.peak, wire.killed, len(text), is_error, meanwhile, was_running, shown
-        )
+        return Stood(seconds, alive, after, wire.peak, wire.killed, len(text), is_error, meanwhile, was_running, shown)
 
 
 async def _seconds_of(wire: Wire, bound: float) -> float | None:
@@ -127,7 +128,7 @@ async def _seconds_of(wire: Wire, bound: float) -> float | None:
         try:
             await wire.request("tools/list", {})
             return anyio.current_time() - began
-        except Ended:
+        except EndedError:
             pass
     return None
 
@@ -136,7 +137,7 @@ async def _runs_a_program(wire: Wire, peer: Peer) -> bool:
     with anyio.move_on_after(AFTER):
         try:
             return not (await wire.call(peer.run(peer.calls(0)))).is_error
-        except Ended:
+        except EndedError:
             pass
     return False
 
@@ -161,5 +162,3 @@ def as_json(kind: Hostile, stood: Stood) -> dict[str, Any]:
 def downstreams(folder: Path, commands: Mapping[str, Sequence[str]]) -> list[Downstream]:
     """The fixtures."""
     return [Downstream(name, command, folder) for name, command in commands.items()]
-
-

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.graded.peers.codemode_plans import PLANS
-from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Downstream, Hostile, Started, meta
+from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Hostile, Setting, Started, meta
 from bench.graded.task import Call, Plan
 
 SERVER = Path(__file__).with_name("codemode_server.py")
@@ -36,16 +36,16 @@ class CodeMode:
     python = (3, 11)
     plans: Mapping[str, Plan | str] = PLANS
 
-    def prepare(self, servers: Sequence[Downstream], folder: Path, venv: Path, *, learning: bool) -> Started:
+    def prepare(self, setting: Setting) -> Started:
         """Its list of servers; it connects with all of them before it answers."""
-        config = folder / "servers.json"
+        config = setting.folder / "servers.json"
         every = [
             {"name": each.name, "command": [*each.command], "env": {**each.env}, "cwd": str(each.cwd)}
-            for each in servers
+            for each in setting.servers
         ]
         config.write_text(json.dumps(every, indent=1))
         env = {"FASTMCP_CHECK_FOR_UPDATES": "off"}
-        return Started([str(venv / "bin" / "python"), "-P", str(SERVER), str(config)], env)
+        return Started([str(setting.venv / "bin" / "python"), "-P", str(SERVER), str(config)], env)
 
     def run(self, code: str) -> Call:
         """execute."""

@@ -6,17 +6,16 @@ It serves stdio one request after the other, and starts a server anew for each p
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from bench.graded.peers.gway_plans import PLANS
-from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Downstream, Hostile, NotMeasured, Started, meta
+from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Downstream, Hostile, NotMeasuredError, Setting, Started, meta
 from bench.graded.peers.wire import run_to_its_end
 from bench.graded.task import Call, Plan
 
 ADD_WAIT = 120.0
 """Seconds to add one server, which it starts twice for that."""
 CALL_TIMEOUT = 30_000
-"""Milliseconds for a call and for a server's start; its own 5,000 are too few for servers that start in some seconds."""
+"""Milliseconds for a call and for a server's start; its own 5,000 are too few for some of the servers."""
 
 HOSTILE = {  # loops and conditions must stand in functions, and there is no while
     Hostile.LOOP: (
@@ -46,27 +45,27 @@ class Gway:
     python = (3, 12)
     plans: Mapping[str, Plan | str] = PLANS
 
-    def prepare(self, servers: Sequence[Downstream], folder: Path, venv: Path, *, learning: bool) -> Started:
+    def prepare(self, setting: Setting) -> Started:
         """Add each server; commands are names that it finds on PATH and allows, so each gets a script of its own."""
-        programs = folder / "bin"
+        programs = setting.folder / "bin"
         programs.mkdir()
-        names = [f"serve-{server.name}" for server in servers]
+        names = [f"serve-{server.name}" for server in setting.servers]
         env = {
-            "HOME": str(folder),
+            "HOME": str(setting.folder),
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "MCP_GWAY_ALLOW_LOCAL_COMMANDS": ",".join(names),
         }
-        gateway = str(venv / "bin" / "mcp-gway")
+        gateway = str(setting.venv / "bin" / "mcp-gway")
         refused = {}
-        for server, name in zip(servers, names, strict=True):
+        for server, name in zip(setting.servers, names, strict=True):
             script = programs / name
             script.write_text(launcher(server))
             script.chmod(0o755)
             options = ["--type", "local", "--command", name, "--cwd", str(server.cwd), "--timeout", str(CALL_TIMEOUT)]
             if why := run_to_its_end([gateway, "add", server.name, *options], env, ADD_WAIT):
                 refused[server.name] = f"`mcp-gway add` failed: {why}"
-        if len(refused) == len(servers):
-            raise NotMeasured("; ".join(refused.values()))
+        if len(refused) == len(setting.servers):
+            raise NotMeasuredError("; ".join(refused.values()))
         return Started([gateway, "serve", "--log-level", "error"], env, refused)
 
     def run(self, code: str) -> Call:

@@ -11,8 +11,8 @@ from typing import Any
 from bench.graded.peers.peer import meta
 from bench.graded.task import Answer, Call, Plan
 from bench.graded.tasks.joins import IMPORTANT, WORST
-from bench.graded.tasks.tables import BUSIEST, TURNOVER, WARMEST
 from bench.graded.tasks.table_worlds import SCHEMA
+from bench.graded.tasks.tables import BUSIEST, TURNOVER, WARMEST
 from bench.graded.worlds import World
 
 Steps = Generator[Sequence[Call], Sequence[Answer], str]
@@ -157,7 +157,7 @@ result = [len([e for e in services if load(e) == "load: high"]), added[:2]]
 def load_labels(_: World) -> Steps:
     yield from looked_up("Memory")
     yield [
-        meta("getToolDocs", server="Memory", tool="add_observations"),
+        Call("", "getToolDocs", {"server": "Memory", "tool": "add_observations"}),
         program('result = Memory.search_nodes(query="requests per day")["entities"][:2]'),
     ]
     yield [program(LABELS.replace("{KEYS}", '{"name": e["name"], "observations": [load(e)]}'))]

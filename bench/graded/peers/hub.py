@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.graded.agents import LISTED_WAIT
-from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Downstream, Hostile, NotMeasured, Started, meta
+from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Downstream, Hostile, NotMeasuredError, Setting, Started, meta
 from bench.graded.task import Call, Plan
 from bench.graded.tasks import TASKS
 from bench.processes import ROOT, BenchError, Era, RawServer
@@ -33,16 +33,16 @@ class Hub:
     python = (3, 11)
     plans: Mapping[str, Plan | str] = {task.name: task.hub for task in TASKS}
 
-    def prepare(self, servers: Sequence[Downstream], folder: Path, venv: Path, *, learning: bool) -> Started:
+    def prepare(self, setting: Setting) -> Started:
         """A configuration, and a first session in which all servers are listed."""
-        config = folder / "servers.toml"
-        config.write_text(configuration(servers, learning=learning))
+        config = setting.folder / "servers.toml"
+        config.write_text(configuration(setting.servers, learning=setting.learning))
         command = [sys.executable, "-m", "mcp_hub", "serve", "--config", str(config)]
-        env = {"MCP_HUB_STATE_DIR": str(folder / "state"), "PYTHONPATH": str(ROOT)}
+        env = {"MCP_HUB_STATE_DIR": str(setting.folder / "state"), "PYTHONPATH": str(ROOT)}
         try:
-            self._list_all(command, env, folder, len(servers))
+            self._list_all(command, env, setting.folder, len(setting.servers))
         except BenchError as error:
-            raise NotMeasured(str(error)) from None
+            raise NotMeasuredError(str(error)) from None
         return Started(command, env)
 
     def run(self, code: str) -> Call:
@@ -70,7 +70,7 @@ class Hub:
                 if len(lines) == count:
                     return
                 time.sleep(0.2)
-        raise NotMeasured(f"it hasn't listed all servers after {LISTED_WAIT:g} s; it says: {text[:300]}")
+        raise NotMeasuredError(f"it hasn't listed all servers after {LISTED_WAIT:g} s; it says: {text[:300]}")
 
 
 def configuration(servers: Sequence[Downstream], *, learning: bool) -> str:

@@ -1,13 +1,12 @@
 """Installs peers: each into an environment of its own below one folder, by pip, once for each list of requirements."""
 
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.graded.peers.peer import NotMeasured, Peer
+from bench.graded.peers.peer import NotMeasuredError, Peer
 from bench.graded.peers.wire import run_to_its_end
 from bench.servers import INSTALL_WAIT, Say
 
@@ -16,7 +15,7 @@ NEWEST = 15
 
 
 def install(peer: Peer, root: Path, say: Say) -> Path:
-    """The peer's environment, made if it isn't there yet. Raises NotMeasured."""
+    """The peer's environment, made if it isn't there yet. Raises NotMeasuredError."""
     venv = root / peer.name.lower().replace(" ", "-")
     stamp = venv / "installed"
     wanted = " ".join(peer.requirements)
@@ -24,12 +23,14 @@ def install(peer: Peer, root: Path, say: Say) -> Path:
         return venv
     python = find_python(peer.python)
     if python is None:
-        raise NotMeasured(f"it needs Python {peer.python[0]}.{peer.python[1]} or newer, and none was found on PATH")
+        raise NotMeasuredError(
+            f"it needs Python {peer.python[0]}.{peer.python[1]} or newer, and none was found on PATH"
+        )
     say(f"installing {wanted}")
     root.mkdir(parents=True, exist_ok=True)
     for command in ([python, "-m", "venv", "--clear", str(venv)], [f"{venv}/bin/pip", "install", "-q", wanted]):
         if why := run_to_its_end(command, {}, INSTALL_WAIT):
-            raise NotMeasured(f"it couldn't be installed: {why}")
+            raise NotMeasuredError(f"it couldn't be installed: {why}")
     stamp.write_text(wanted)
     return venv
 
@@ -47,11 +48,9 @@ def _candidates(least: tuple[int, int]) -> Iterator[str]:
         if found := shutil.which(name):
             yield found
         if pyenv := shutil.which("pyenv"):  # its names on PATH run only the versions that are switched on
-            done = subprocess.run(
-                [pyenv, "prefix", f"{least[0]}.{minor}"], capture_output=True, text=True, check=False
-            )
+            done = subprocess.run([pyenv, "prefix", f"{least[0]}.{minor}"], capture_output=True, text=True, check=False)
             if done.returncode == 0:
-                yield os.path.join(done.stdout.strip(), "bin", name)
+                yield str(Path(done.stdout.strip()) / "bin" / name)
 
 
 def _runs(python: str) -> bool:

@@ -47,7 +47,20 @@ class Started:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
-class NotMeasured(Exception):
+@dataclass(frozen=True)
+class Setting:
+    """What a peer is prepared for."""
+
+    servers: Sequence[Downstream]
+    folder: Path
+    """An empty one for what the peer keeps."""
+    venv: Path
+    """The peer's environment."""
+    learning: bool = True
+    """Whether it may keep what one conversation showed of results for the next, if it does such a thing."""
+
+
+class NotMeasuredError(Exception):
     """A peer can't be installed or started; the text tells why."""
 
 
@@ -62,12 +75,8 @@ class Peer(Protocol):
     plans: Mapping[str, Plan | str]
     """By a task's name: how an agent solves it with this peer's tools, or why none can."""
 
-    def prepare(self, servers: Sequence[Downstream], folder: Path, venv: Path, *, learning: bool) -> Started:
-        """Write what it needs to serve these servers into an empty folder, so that it knows their tools when it starts.
-
-        `learning`: whether it may keep what one conversation showed of results for the next, if it does such a thing.
-        Raises NotMeasured.
-        """
+    def prepare(self, setting: Setting) -> Started:
+        """Make ready to be started, so that it knows the servers' tools then. Raises NotMeasuredError."""
         ...
 
     def run(self, code: str) -> Call:

@@ -34,7 +34,7 @@ END_GRACE = 5.0
 VERSION = "2025-06-18"
 
 
-class Ended(BenchError):
+class EndedError(BenchError):
     """The peer's process ended before it answered."""
 
 
@@ -68,7 +68,7 @@ class Wire:
         await self._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     async def request(self, method: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-        """The result and its length in bytes; an error is a result with the key "error". Raises Ended."""
+        """The result and its length in bytes; an error is a result with the key "error". Raises EndedError."""
         self._ids += 1
         mine = self._ids
         self._waiting[mine] = anyio.Event()
@@ -77,11 +77,11 @@ class Wire:
             with anyio.fail_after(ANSWER_WAIT):
                 await self._waiting[mine].wait()
         if mine not in self._answers:
-            raise Ended(f"it ended before it answered {method}; its stderr: {tail(self._log)}")
+            raise EndedError(f"it ended before it answered {method}; its stderr: {tail(self._log)}")
         return self._answers.pop(mine)
 
     async def call(self, call: Call) -> Answer:
-        """A tool's answer as a model reads it: its texts, or the protocol error. Raises Ended."""
+        """A tool's answer as a model reads it: its texts, or the protocol error. Raises EndedError."""
         result, _ = await self.request("tools/call", {"name": call.tool, "arguments": call.arguments})
         if "error" in result:
             return Answer(error_text(result["error"]), is_error=True)
@@ -145,7 +145,7 @@ def error_text(error: Mapping[str, Any]) -> str:
 
 @asynccontextmanager
 async def opened(command: Sequence[str], env: Mapping[str, str], log: Path, *, watched: bool) -> AsyncIterator[Wire]:
-    """A peer's process, after the handshake; all that it started has ended afterwards. Raises Ended, TimeoutError."""
+    """A peer's process, after the handshake; all that it started has ended afterwards. Raises EndedError, TimeoutError."""
     with log.open("wb") as errors:
         process = await anyio.open_process(
             [*command], stderr=errors, env={**os.environ, **env}, cwd=ROOT, start_new_session=True
