@@ -102,11 +102,9 @@ async def _with_fixtures(
     ready = {}
     for peer in peers:
         say(f"{peer.name}: starting with the fixtures")
+        setting = Setting(fixtures, folder / f"{peer.name}-fixtures", venvs[peer.name])
         try:
-            ready[peer.name] = (
-                peer,
-                await _prepared(peer, Setting(fixtures, folder / f"{peer.name}-fixtures", venvs[peer.name])),
-            )
+            ready[peer.name] = peer, await _prepared(peer, setting)
         except NotMeasuredError as error:
             found[peer.name]["why_not"] = str(error)
     costs = await measure.costs(ready, fixtures, folder, say)
@@ -130,10 +128,9 @@ async def _with_real_servers(
         say(f"{peer.name}: starting with {len(downstreams)} real servers")
         World(root / "work").reset()
         of = found[peer.name]
+        setting = Setting(downstreams, folder / f"{peer.name}-real", venvs[peer.name], learning=False)
         try:
-            started = await _prepared(
-                peer, Setting(downstreams, folder / f"{peer.name}-real", venvs[peer.name], learning=False)
-            )
+            started = await _prepared(peer, setting)
         except NotMeasuredError as error:
             of["why_not"] = str(error)
             continue

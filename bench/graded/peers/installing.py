@@ -23,9 +23,7 @@ def install(peer: Peer, root: Path, say: Say) -> Path:
         return venv
     python = find_python(peer.python)
     if python is None:
-        raise NotMeasuredError(
-            f"it needs Python {peer.python[0]}.{peer.python[1]} or newer, and none was found on PATH"
-        )
+        raise NotMeasuredError(f"it needs Python {'.'.join(map(str, peer.python))} or newer, and none was found")
     say(f"installing {wanted}")
     root.mkdir(parents=True, exist_ok=True)
     for command in ([python, "-m", "venv", "--clear", str(venv)], [f"{venv}/bin/pip", "install", "-q", wanted]):

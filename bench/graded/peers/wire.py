@@ -145,7 +145,7 @@ def error_text(error: Mapping[str, Any]) -> str:
 
 @asynccontextmanager
 async def opened(command: Sequence[str], env: Mapping[str, str], log: Path, *, watched: bool) -> AsyncIterator[Wire]:
-    """A peer's process, after the handshake; all that it started has ended afterwards. Raises EndedError, TimeoutError."""
+    """A peer's process, after the handshake; all it started has ended at the end. Raises EndedError, TimeoutError."""
     with log.open("wb") as errors:
         process = await anyio.open_process(
             [*command], stderr=errors, env={**os.environ, **env}, cwd=ROOT, start_new_session=True
