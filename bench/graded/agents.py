@@ -65,6 +65,10 @@ class Agent(Protocol):
         """The text that a model reads for that call."""
         ...
 
+    def before(self, calls: Sequence[Call]) -> Sequence[Call]:
+        """What an agent must ask first, in a turn of its own, to be able to make these calls."""
+        ...
+
 
 class PlanError(Exception):
     """A plan did what no agent could have done; the text says what."""
@@ -78,6 +82,8 @@ async def play(plan: Plan, world: World, agent: Agent) -> Conversation:
     try:
         calls = tuple(next(running))
         while True:
+            if first := tuple(agent.before(calls)):
+                conversation.turns.append(Turn(first, await ask_all(agent, first)))
             answers = await ask_all(agent, calls)
             conversation.turns.append(Turn(calls, answers))
             calls = tuple(running.send(answers))
@@ -119,9 +125,16 @@ class DirectAgent:
             raise PlanError(f"the plan calls {call.server}.{call.tool}, a server that the task doesn't name")
         return await ask(self._clients[call.server], call, self._root)
 
+    def before(self, calls: Sequence[Call]) -> Sequence[Call]:  # noqa: ARG002
+        """Nothing: every definition stands upfront."""
+        return ()
+
 
 class HubAgent:
-    """Asks a hub's meta-tools, and holds a plan to what an agent can know: it calls only tools that it has read of."""
+    """Asks a hub's meta-tools, and holds a plan to what an agent can know: it calls only tools that it has read of.
+
+    Where a plan's look-ups didn't show a tool that its program calls, the agent reads the server's file first.
+    """
 
     def __init__(self, client: Client, names: frozenset[str], root: Path) -> None:
         self._client = client
@@ -135,16 +148,23 @@ class HubAgent:
 
     async def answer(self, call: Call) -> Answer:
         """The meta-tool's answer. Raises PlanError for a program that calls a tool whose signature wasn't read."""
-        if call.tool == "executeToolCode":
-            used = called_in(call.arguments["code"], self._names)
-            if unread := sorted(used - self._seen):
-                raise PlanError(f"the program calls {', '.join(unread)}, whose signature no look-up showed before")
+        if unread := self._unread([call]):
+            raise PlanError(f"the program calls {', '.join(unread)}, whose signature no look-up showed before")
         answered = await ask(self._client, call, self._root)
         if not answered.is_error and call.tool != "executeToolCode":
             self._seen |= seen_in(answered.text)
             if call.tool == "getToolDocs":
                 self._seen.add(f"{call.arguments['server']}.{call.arguments['tool']}")
         return answered
+
+    def before(self, calls: Sequence[Call]) -> Sequence[Call]:
+        """The files of the servers whose tools the programs call without having read of them."""
+        files = dict.fromkeys(f"servers/{tool.partition('.')[0]}.pyi" for tool in self._unread(calls))
+        return [Call("", "readToolFile", {"fileName": ", ".join(files)})] if files else []
+
+    def _unread(self, calls: Sequence[Call]) -> list[str]:
+        programs = [call.arguments["code"] for call in calls if call.tool == "executeToolCode"]
+        return sorted({tool for code in programs for tool in called_in(code, self._names)} - self._seen)
 
 
 def seen_in(text: str) -> set[str]:

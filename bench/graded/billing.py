@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.graded.agents import Conversation, Turn
-from bench.tokens import tokens
+from bench.tokens import tokens as tokens_of_text
 
 PRICES = Path(__file__).with_name("prices.toml")
 
@@ -119,4 +119,11 @@ def _input_cost(inputs: Sequence[int], upfront: int, price: Prices, cache: Cache
 
 def definitions_tokens(definitions: Sequence[Mapping[str, Any]]) -> int:
     """Tokens of tool definitions as a model receives them: name, description, input schema."""
-    return tokens(json.dumps(list(definitions), ensure_ascii=False))
+    return tokens(list(definitions))
+
+
+def tokens(value: Any) -> int:
+    """Tokens of a text, or of a value as JSON without blanks, as it is sent."""
+    return tokens_of_text(
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    )

@@ -44,6 +44,9 @@ class Echo:
             raise PlanError("nobody isn't there")
         return Answer(str(asked.arguments["n"]))
 
+    def before(self, calls: Sequence[Call]) -> Sequence[Call]:
+        return [call("s", "t", n=0)] if any(each.arguments.get("n") == 3 for each in calls) else []
+
 
 def counting(_: World) -> Generator[Sequence[Call], Sequence[Answer], str]:
     one, two = yield [call("s", "t", n=1), call("s", "t", n=2)]
@@ -57,10 +60,12 @@ def lost(_: World) -> Generator[Sequence[Call], Sequence[Answer], str]:
 
 
 @pytest.mark.anyio
-async def test_a_plan_gets_its_answers_in_order_and_its_turns_are_kept(tmp_path: Path) -> None:
+async def test_a_plan_gets_its_answers_in_order_and_its_turns_are_kept_with_what_must_be_asked_first(
+    tmp_path: Path,
+) -> None:
     talk = await play(counting, World(tmp_path), Echo())
     assert talk.answer == "3"
-    assert [[answer.text for answer in turn.answers] for turn in talk.turns] == [["1", "2"], ["3"]]
+    assert [[answer.text for answer in turn.answers] for turn in talk.turns] == [["1", "2"], ["0"], ["3"]]
 
 
 @pytest.mark.anyio

@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.graded.agents import Conversation, Turn
-from bench.graded.billing import Cache, Prices, Upfront, bill, prices, said
+from bench.graded.billing import Cache, Prices, Upfront, bill, prices, said, tokens
 from bench.graded.task import Answer, Call
-from bench.tokens import tokens
 
 PRICE = Prices("2026-01-01", "m", 1.0, 10.0, 1.25, 0.1, least_cached=100, context=1_000)
 

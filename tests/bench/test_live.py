@@ -1,7 +1,7 @@
 """Live: a model is asked as the Messages API asks it to be, and what it comes to is graded and told with intervals."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -101,6 +101,9 @@ class Files:
     async def answer(self, call: Call) -> Answer:
         self.asked.append(call)
         return Answer("no such file", is_error=True) if call.arguments.get("path") == "none" else Answer("42")
+
+    def before(self, _: Sequence[Call]) -> Sequence[Call]:
+        raise AssertionError("a model decides by itself what it asks")
 
 
 def nobody(_: World) -> Any:
