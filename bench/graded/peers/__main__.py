@@ -1,7 +1,7 @@
 """Compares the hub with its peers: `python -m bench.graded.peers [--json] [--only NAME] [--root FOLDER]`.
 
 Installs each peer into build/peers, measures all of them in one run, and writes bench/results/peers.json and
-peers.md. A peer that can't be installed or started is in them with the reason. Method and limits: bench/README.md.
+peers.md, which says how it was measured. A peer that can't be installed or started is in them with the reason.
 """
 
 import json
@@ -113,7 +113,11 @@ async def _with_fixtures(
         rows = []
         for kind in Hostile:
             say(f"{name}: {kind.value}")
-            stood = await attacks.attack(peer, started, kind, folder / f"{name}-{kind.name}.log")
+            try:
+                stood = await attacks.attack(peer, started, kind, folder / f"{name}-{kind.name}.log")
+            except (BenchError, TimeoutError) as error:
+                found[name]["why_not"] = f"it could not be started for the hostile programs: {error}"
+                break
             rows.append(attacks.as_json(kind, stood))
         found[name]["hostile"] = rows
 
@@ -124,6 +128,7 @@ async def _with_real_servers(
     """What stands upfront, and the tasks: one peer after the other, since some servers lock their files."""
     downstreams = playing.behind(playing.entries_of(ROUND), root)
     tasks = playing.translated(PEERS)
+    played = {}
     for peer in peers:
         say(f"{peer.name}: starting with {len(downstreams)} real servers")
         World(root / "work").reset()
@@ -141,8 +146,10 @@ async def _with_real_servers(
             async with opened(started.command, started.env, log, watched=False) as wire:
                 stands = await measure.upfront(wire)
             of["upfront"] = asdict(stands)
-            outcomes = await playing.play(peer, started, tasks, stands, root, log, say)
-        of["tasks"] = playing.as_json(outcomes)
+            played[peer.name] = await playing.play(peer, started, tasks, stands, root, log, say)
+    compared = playing.right_everywhere(played)
+    for name, outcomes in played.items():
+        found[name]["tasks"] = playing.as_json(outcomes, compared)
 
 
 async def _prepared(peer: Peer, setting: Setting) -> Started:

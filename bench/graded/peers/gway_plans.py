@@ -140,7 +140,7 @@ result = count()
 
 
 LABELS = """
-def load(entity):
+def label(entity):
     text = [o for o in entity["observations"] if o.startswith("requests per day: ")][0]
     requests = int(text.split(": ")[1])
     if requests >= 100000:
@@ -150,7 +150,7 @@ def load(entity):
 services = [e for e in Memory.search_nodes(query="requests per day")["entities"] if e["entityType"] == "service"]
 new = [{KEYS} for e in services]
 added = Memory.add_observations(observations=new)
-result = [len([e for e in services if load(e) == "load: high"]), added[:2]]
+result = [len([e for e in services if label(e) == "load: high"]), added[:2]]
 """
 
 
@@ -160,8 +160,8 @@ def load_labels(_: World) -> Steps:
         Call("", "getToolDocs", {"server": "Memory", "tool": "add_observations"}),
         program('result = Memory.search_nodes(query="requests per day")["entities"][:2]'),
     ]
-    yield [program(LABELS.replace("{KEYS}", '{"name": e["name"], "observations": [load(e)]}'))]
-    (answer,) = yield [program(LABELS.replace("{KEYS}", '{"entityName": e["name"], "contents": [load(e)]}'))]
+    yield [program(LABELS.replace("{KEYS}", '{"name": e["name"], "observations": [label(e)]}'))]
+    (answer,) = yield [program(LABELS.replace("{KEYS}", '{"entityName": e["name"], "contents": [label(e)]}'))]
     return str(result(answer)[0])
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from mcp.client.stdio import stdio_client
 
 from bench import servers
 from bench.graded import agents, billing
-from bench.graded.agents import CALL_WAIT, PlanError, ask, parameters
+from bench.graded.agents import CALL_WAIT, Agent, HubAgent, PlanError, ask, parameters
 from bench.graded.billing import Cache
+from bench.graded.peers.hub import Hub
 from bench.graded.peers.measure import Upfront
 from bench.graded.peers.peer import Downstream, Peer, Started
 from bench.graded.task import Answer, Call, Task
@@ -60,6 +61,10 @@ class PeerAgent:
         self._read += answered.text
         return answered
 
+    def before(self, calls: Sequence[Call]) -> Sequence[Call]:  # noqa: ARG002
+        """Nothing: its plans look up all that they use."""
+        return ()
+
 
 def called(code: str) -> set[str]:
     """The tools that a program calls."""
@@ -90,6 +95,7 @@ async def play(
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **started.env}
     process = StdioServerParameters(command=started.command[0], args=[*started.command[1:]], env=env, cwd=str(ROOT))
     world = World(root / "work")
+    names = frozenset(entry.name.replace("-", "_") for entry in servers.entries())
     found = []
     with log.open("w") as errors:
         transport = stdio_client(process, errors)
@@ -103,7 +109,7 @@ async def play(
                 world.reset()
                 task.make(world)
                 try:
-                    talk = await agents.play(plan, world, PeerAgent(client, root / "work"))
+                    talk = await agents.play(plan, world, _agent(peer, client, names, root / "work"))
                 except Exception as error:  # a plan that breaks has failed its task; the others are played
                     found.append(Outcome(task.name, task.level, False, f"{type(error).__name__}: {error}"[:500]))
                     continue
@@ -115,9 +121,21 @@ async def play(
     return found
 
 
-def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """All outcomes, and the means of those that ended right."""
+def _agent(peer: Peer, client: Client, names: frozenset[str], root: Path) -> Agent:
+    """The hub's plans are those of `python -m bench`, and so is their agent."""
+    return HubAgent(client, names, root) if isinstance(peer, Hub) else PeerAgent(client, root)
+
+
+def right_everywhere(outcomes: Mapping[str, Sequence[Outcome]]) -> frozenset[str]:
+    """The tasks that ended right with every peer that played them."""
+    every = [{each.task for each in its if each.right} for its in outcomes.values()]
+    return frozenset(set.intersection(*every)) if every else frozenset()
+
+
+def as_json(outcomes: Sequence[Outcome], compared: frozenset[str]) -> dict[str, Any]:
+    """All outcomes, and the means of those that are compared."""
     right = [each for each in outcomes if each.right]
+    means = [each for each in outcomes if each.task in compared]
 
     def mean(values: Sequence[float]) -> float | None:
         return round(sum(values) / len(values), 2) if values else None
@@ -125,9 +143,10 @@ def as_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "right": len(right),
         "tasks": len(outcomes),
-        "input_mean": mean([each.input for each in right]),
-        "output_mean": mean([each.output for each in right]),
-        "requests_mean": mean([each.requests for each in right]),
+        "compared": len(means),
+        "input_mean": mean([each.input for each in means]),
+        "output_mean": mean([each.output for each in means]),
+        "requests_mean": mean([each.requests for each in means]),
         "outcomes": [asdict(each) for each in outcomes],
     }
 

@@ -8,12 +8,30 @@ from bench.graded.report import table
 
 Document = Mapping[str, Any]
 
+HOW = """\
+All are started over the same servers and measured by the same code, each in an environment of its own. Tasks are a
+part of those of `python -m bench`, translated by hand: the look-ups and programs that a competent agent would write for
+each, run against the 96 tools of real servers, graded and billed alike. Their input is what all requests of a
+conversation send together, without caching. mcp-gway's agent reads whole stub files, since its listing names servers
+only; CodeMode's asks for five tools with their parameters in one search, the cheapest that it offers.
+
+Times are of programs over two fixtures that answer at once (106 tools), from the request to the answer, in turns
+of blocks: medians of rounds, and how many times the hub's. mcp-gway starts a server for every program that calls it.
+Memory is that of the peer's own processes after the programs, those of the servers not counted: RSS counts a page for
+each process that shares it, PSS divides it.
+
+A hostile program runs on a fresh process. It is contained if it ends within 40 s, the process lives and runs a program
+afterwards, all processes together (servers included) stay below 1 GiB and the answer below 100,000 characters. One
+second after it began, tools/list is asked for on the same connection; within 5 s it must be answered. The bench ends
+what holds 3 GiB. Wrong types go to a server that doesn't check them, and the last part tells what a model read.
+"""
+
 
 def markdown(document: Document) -> str:
     """The report of a results document (bench/results/peers.json)."""
     peers = document["peers"]
     measured = {name: each for name, each in peers.items() if "why_not" not in each}
-    parts = ["# The hub beside other servers with the same idea\n", _setting(document, peers)]
+    parts = ["# The hub beside other servers with the same idea\n", HOW, _setting(document, peers)]
     parts += ["## What stands before the first message\n", _upfront(document, measured)]
     parts += ["## Tokens of a task\n", _tasks(measured)]
     parts += ["## Programs and memory\n", _times(document, measured)]
@@ -66,9 +84,12 @@ def _tasks(peers: Mapping[str, Any]) -> str:
     means = []
     for name in by_peer:
         of = peers[name]["tasks"]
-        mean = f"{of['input_mean']:,.0f} in {of['requests_mean']:.1f}" if of["right"] else "-"
+        mean = f"{of['input_mean']:,.0f} in {of['requests_mean']:.1f}" if of["compared"] else "-"
         means.append(f"{mean}; {of['right']} of {of['tasks']} right")
-    text = table(["input tokens, in so many requests", *by_peer], [*rows, ["mean of those that ended right", *means]])
+    compared = next(iter(peers[name]["tasks"]["compared"] for name in by_peer))
+    text = table(
+        ["input tokens, in so many requests", *by_peer], [*rows, [f"mean of {compared} right everywhere", *means]]
+    )
     failed = [
         f"- {name}, {each['task']}: {each['why']}"
         for name, outcomes in by_peer.items()

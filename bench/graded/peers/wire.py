@@ -221,7 +221,7 @@ def resident_below(pid: int) -> int:
 
 
 def run_to_its_end(command: Sequence[str], env: Mapping[str, str], wait: float) -> str | None:
-    """None, or why it failed, with the end of what it said."""
+    """None, or why it failed: the last line that it wrote."""
     try:
         done = subprocess.run(
             command, env={**os.environ, **env}, capture_output=True, text=True, timeout=wait, check=False
@@ -230,4 +230,5 @@ def run_to_its_end(command: Sequence[str], env: Mapping[str, str], wait: float) 
         return f"it took more than {wait:g} s"
     if done.returncode == 0:
         return None
-    return " ".join((done.stderr.strip() or done.stdout.strip())[-300:].split())
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"status {done.returncode}"]
+    return said[-1].replace(str(ROOT), "")[:300]
