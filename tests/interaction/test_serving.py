@@ -242,8 +242,8 @@ error: echo.fail failed: no such file
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
 Calls:
-  1. echo.fail({"message": "no such file"}): failed: echo.fail failed: no such file
-  2. echo.fail({"message": "no such file"}): failed: echo.fail failed: no such file
+  1. echo.fail({"message": "no such file"}): failed, as told above
+  2. echo.fail({"message": "no such file"}): failed, as told above
 Next: mend the program and send it again. attempt(lambda: ...) or try goes on in spite of a failed call.\
 """)
         calls = calls_in(journal)[len(before) :]
