@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format lock test-clients bench-latency bench-sandbox bench-few-tools bench-discovery soak clean
+.PHONY: demo test check format lock test-clients bench bench-quick bench-peers bench-latency bench-sandbox bench-few-tools bench-discovery soak clean
 
 demo: $(STAMP)  ## see the main job done
 	@$(BIN)/python -m bench.demo
@@ -23,6 +23,15 @@ format: $(STAMP)  ## rewrite the files as ruff wants them
 
 test-clients: $(STAMP)  ## drive the hub with real clients and servers, installed from npm and PyPI
 	@$(BIN)/python -m tests.clients
+
+bench: $(STAMP)  ## 70 graded tasks at 96, 251 and 508 real tools; installs servers into build/, writes bench/results/graded.*
+	@$(BIN)/python -m bench
+
+bench-quick: $(STAMP)  ## the graded benchmark over the fixtures, held against the committed figures
+	@$(BIN)/python -m bench.graded.quick
+
+bench-peers: $(STAMP)  ## the hub beside other code-mode servers, each installed into build/; writes bench/results/peers.*
+	@$(BIN)/python -m bench.graded.peers
 
 bench-latency: $(STAMP)  ## latency and start-up beside a bare forwarding hop; writes bench/results/latency.json
 	@$(BIN)/python -m bench.latency

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,7 +27,8 @@ def draw(document: Document, folder: Path) -> list[Path]:
         plot(document, figure.subplots())
         for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": DPI})):
             path = folder / f"{name}{suffix}"
-            figure.savefig(path, **options)
+            with rc_context({"svg.hashsalt": name}):  # else the same figures are another file each time
+                figure.savefig(path, **options)
             written.append(path)
     return written
 
