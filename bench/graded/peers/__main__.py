@@ -107,6 +107,8 @@ async def _with_fixtures(
             ready[peer.name] = peer, await _prepared(peer, setting)
         except NotMeasuredError as error:
             found[peer.name]["why_not"] = str(error)
+    if PEERS[0].name not in ready:
+        raise BenchError(f"{PEERS[0].name} could not be started: {found[PEERS[0].name]['why_not']}")
     costs = await measure.costs(ready, fixtures, folder, say)
     for name, (peer, started) in ready.items():
         found[name]["cost"] = measure.as_json(costs[name], costs[PEERS[0].name])

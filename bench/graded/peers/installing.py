@@ -27,7 +27,7 @@ def install(peer: Peer, root: Path, say: Say) -> Path:
     say(f"installing {wanted}")
     root.mkdir(parents=True, exist_ok=True)
     for command in ([python, "-m", "venv", "--clear", str(venv)], [f"{venv}/bin/pip", "install", "-q", wanted]):
-        if why := run_to_its_end(command, {}, INSTALL_WAIT):
+        if why := run_to_its_end(command, {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}, INSTALL_WAIT):
             raise NotMeasuredError(f"it couldn't be installed: {why}")
     stamp.write_text(wanted)
     return venv

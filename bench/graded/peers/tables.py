@@ -105,7 +105,7 @@ def _times(document: Document, peers: Mapping[str, Any]) -> str:
         of = each["cost"]
         cells = [f"{one['ms']:.1f} ms ({one['times_the_hub']:.1f} x)" for one in of["calls"].values()]
         rows.append([name, *cells, f"{of['resident_mb']:.0f} MB", f"{of['proportional_mb']:.0f} MB"])
-    counts = [f"{count} calls" for count in document["counts"]]
+    counts = ["1 call" if count == 1 else f"{count} calls" for count in document["counts"]]
     return table(["a program with", *counts, "memory, RSS", "memory, PSS"], rows)
 
 
@@ -152,4 +152,5 @@ def _quoted(of: Mapping[str, Any]) -> str:
     if not of["text"]:
         return "nothing came back"
     text = of["text"][:160].replace("`", "'")
-    return f"{'an error, ' if of['is_error'] else ''}`{text}`"
+    kind = "an error, " if of["is_error"] else "as a result, " if of["named"] else ""
+    return f"{kind}`{text}`"

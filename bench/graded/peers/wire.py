@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -151,7 +152,7 @@ async def opened(command: Sequence[str], env: Mapping[str, str], log: Path, *, w
             [*command], stderr=errors, env={**os.environ, **env}, cwd=ROOT, start_new_session=True
         )
     wire = Wire(process, log)
-    if watched:
+    if watched and sys.platform == "linux":
         resource.prlimit(process.pid, resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     try:
         async with anyio.create_task_group() as tasks:
