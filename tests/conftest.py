@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 from mcp import Client, StdioServerParameters
 
 from tests.support import PATIENCE, HttpHub, command_of, family_of, filled, http_client
@@ -17,6 +18,11 @@ from tests.support import PATIENCE, HttpHub, command_of, family_of, filled, http
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """The processes that tests start, and pytest's own, would each compile everything again."""
+
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a busy machine is no failure
+settings.load_profile("suite")
 
 TOKEN = "a-token-of-the-tests-0123456789"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -231,7 +231,6 @@ anything: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(anything, st.sampled_from(LINUX))
-@settings(deadline=None)
 def test_whatever_json_a_file_holds_it_is_read_or_refused(document: Any, source: Source) -> None:
     try:
         entries = read_entries(json.dumps(document), source, cwd=CWD)
@@ -241,7 +240,6 @@ def test_whatever_json_a_file_holds_it_is_read_or_refused(document: Any, source:
 
 
 @given(st.text(max_size=30) | st.text("{}[]:,\"'/*\\ \n1aexu.-+#=", max_size=30), st.sampled_from(LINUX))
-@settings(deadline=None)
 def test_whatever_text_a_file_holds_it_is_read_or_refused(text: str, source: Source) -> None:
     with suppress(ConfigError):
         read_entries(text, source, cwd=CWD)

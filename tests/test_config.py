@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from pydantic import ValidationError
@@ -490,14 +490,12 @@ def documents(draw: st.DrawFn) -> tuple[str, dict[tuple[str, ...], int]]:
 
 
 @given(documents())
-@settings(deadline=None)
 def test_every_key_of_a_file_is_found_at_its_line(document: tuple[str, dict[tuple[str, ...], int]]) -> None:
     text, keys = document
     assert {at: line_of(text, at) for at in keys} == keys
 
 
 @given(st.text(max_size=60), st.lists(st.text(max_size=5), max_size=3))
-@settings(deadline=None)
 def test_a_line_is_found_in_any_text_or_none(text: str, at: list[str]) -> None:
     line = line_of(text, tuple(at))
     assert line is None or 1 <= line <= text.count("\n") + 1

@@ -542,7 +542,7 @@ def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 @given(documents(), st.data())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_only_the_server_that_is_meant_changes_in_any_file(text: str, data: st.DataObject) -> None:
     before = tomllib.loads(text)
     servers = before.get("servers", {})

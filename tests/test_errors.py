@@ -1,7 +1,7 @@
 """What each error says: complete by itself, naming what happened, where, and what to do."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -140,12 +140,10 @@ def test_of_two_names_that_differ_in_case_only_the_first_is_offered() -> None:
 
 
 @given(st.text(max_size=20), st.lists(st.text(min_size=1, max_size=20), max_size=8))
-@settings(deadline=None)
 def test_whatever_is_offered_exists(name: str, known: list[str]) -> None:
     assert set(nearest(name, known)) <= set(known)
 
 
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=8))
-@settings(deadline=None)
 def test_a_name_that_exists_is_its_own_nearest(known: list[str]) -> None:
     assert nearest(known[0], known)[0] == known[0]

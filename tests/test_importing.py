@@ -1085,7 +1085,7 @@ def environ_for(table: dict[str, Any]) -> dict[str, str]:
 
 
 @given(st.dictionaries(st.text(max_size=8), ENTRY | ODD_ENTRY, max_size=4), st.sampled_from(JSON_SOURCES))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_every_server_that_is_taken_over_is_valid_in_servers_toml(servers: dict[str, Any], source: Source) -> None:
     imported, skipped = read_source(document_of(source, servers), source, cwd=CWD, home=HOME)
     assert len(imported) + len(skipped) == len(servers)
@@ -1099,7 +1099,7 @@ def test_every_server_that_is_taken_over_is_valid_in_servers_toml(servers: dict[
 
 
 @given(ANYTHING, st.sampled_from(SOURCES))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_whatever_stands_where_the_servers_should_be_ends_in_reasons_or_an_error(value: Any, source: Source) -> None:
     try:
         imported, skipped = read_source(document_of(source, value), source, cwd=CWD, home=HOME)
@@ -1110,7 +1110,7 @@ def test_whatever_stands_where_the_servers_should_be_ends_in_reasons_or_an_error
 
 
 @given(ENTRY, st.sampled_from(JSON_SOURCES))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_no_note_and_no_reason_repeats_a_value(entry: dict[str, Any], source: Source) -> None:
     imported, skipped = read_source(document_of(source, {"a": entry}), source, cwd=CWD, home=HOME)
     told = " ".join([note for each in imported for note in each.notes] + [each.reason for each in skipped])

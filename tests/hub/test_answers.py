@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -120,7 +120,6 @@ def test_a_handle_is_told_only_when_something_is_missing() -> None:
 
 
 @given(JSON)
-@settings(deadline=None)
 def test_an_answer_that_isnt_text_can_be_read_back(value: Any) -> None:
     whole = render(value, 10**9).text
     assert whole == value if isinstance(value, str) else json.loads(whole) == value
@@ -269,7 +268,6 @@ abcdefghijabcdefghijabcdefghijabcdefghijabcdefghij
 
 
 @given(st.text(alphabet="ab \n", min_size=1000, max_size=3000), st.integers(LEAST, 900))
-@settings(deadline=None)
 def test_what_is_shown_of_a_text_is_its_beginning_with_true_counts(text: str, most: int) -> None:
     shown, note = parts(render(text, most).text)
     assert text.startswith(shown)
@@ -284,7 +282,6 @@ def test_what_is_shown_of_a_text_is_its_beginning_with_true_counts(text: str, mo
 
 @given(JSON.filter(lambda value: not isinstance(value, str)), st.integers(1, 3000))
 @example({"…": 1, "……": "x" * 100}, 50)
-@settings(deadline=None)
 def test_an_answer_is_whole_or_a_beginning_within_the_limit(value: Any, most: int) -> None:
     rendered = render(value, most, "handle")
     whole = json.dumps(value, ensure_ascii=False)
@@ -300,13 +297,11 @@ def test_an_answer_is_whole_or_a_beginning_within_the_limit(value: Any, most: in
 
 
 @given(JSON, st.integers(1, 3000))
-@settings(deadline=None)
 def test_the_same_value_is_cut_the_same_way(value: Any, most: int) -> None:
     assert render(value, most) == render(value, most)
 
 
 @given(st.lists(st.integers(0, 5000), min_size=20, max_size=40), st.integers(2500, 5000))
-@settings(deadline=None)
 def test_a_list_shows_several_items_before_all_of_one(lengths: list[int], most: int) -> None:
     rendered = render([{"text": "x" * length} for length in lengths], most)
     if rendered.cut:
@@ -314,7 +309,6 @@ def test_a_list_shows_several_items_before_all_of_one(lengths: list[int], most: 
 
 
 @given(st.integers(0, 40))
-@settings(deadline=None)
 def test_most_of_the_room_is_used(extra: int) -> None:
     for value in ([{"n": n, "text": "x" * (30 + extra)} for n in range(2000)], {"a": "x" * 9000, "b": "y" * extra}):
         assert len(parts(render(value, 4000).text)[0]) > 3500

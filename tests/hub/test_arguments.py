@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
 
@@ -373,7 +373,6 @@ async def test_a_refusal_stays_short_whatever_the_schema_names(schema: dict[str,
 
 
 @given(ARGUMENTS)
-@settings(deadline=None)
 def test_a_server_only_gets_what_its_own_schema_accepts(arguments: dict[str, Any]) -> None:
     hub = Hub()
     with suppress(CallerError):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -74,7 +74,6 @@ def test_of_a_long_constant_the_first_few_problems_are_found() -> None:
 
 
 @given(ARGUMENTS, st.data())
-@settings(deadline=None)
 def test_a_call_that_would_be_made_is_never_refused_before_it(arguments: dict[str, Any], data: st.DataObject) -> None:
     made = tool(ISSUES)
     validator = make_validator(made)

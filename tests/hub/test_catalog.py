@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -59,7 +59,6 @@ def test_a_name_becomes_one_that_a_program_can_write(name: str, written: str) ->
 
 
 @given(st.text(max_size=30))
-@settings(deadline=None)
 def test_every_name_becomes_an_ascii_identifier_and_no_keyword(name: str) -> None:
     written = identifier(name)
     assert written.isidentifier()
@@ -78,7 +77,6 @@ names = st.text(st.sampled_from("aAb_-.2<é"), max_size=5) | st.sampled_from(
 
 @given(st.lists(names, max_size=12).flatmap(lambda some: st.tuples(st.just(some), st.permutations(some))))
 @example((["from", "from_", "from-"], ["from-", "from", "from_"]))
-@settings(deadline=None)
 def test_names_stay_different_writable_and_independent_of_their_order(orders: tuple[list[str], list[str]]) -> None:
     spelled = spellings(orders[0])
     assert set(spelled) == set(orders[0])
@@ -88,7 +86,6 @@ def test_names_stay_different_writable_and_independent_of_their_order(orders: tu
 
 
 @given(st.lists(names, max_size=12))
-@settings(deadline=None)
 def test_a_name_that_can_be_written_keeps_its_spelling_whatever_is_beside_it(given_names: list[str]) -> None:
     spelled = spellings(given_names)
     assert all(spelled[name] == name for name in given_names if identifier(name) == name)
@@ -248,7 +245,6 @@ def test_a_glob_may_name_a_tool_by_its_spelling_in_programs() -> None:
 
 
 @given(st.lists(st.text(max_size=8), max_size=10))
-@settings(deadline=None)
 def test_every_tool_of_any_list_can_be_called_by_a_program(wire_names: list[str]) -> None:
     server = build_server("s", "", listed(*wire_names))
     assert {each.wire_name for each in server.tools.values()} == set(wire_names)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -113,7 +113,6 @@ def test_five_thousand_tools_are_listed_in_at_most_1200_tokens() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.text(max_size=200)), max_size=300))
-@settings(deadline=None)
 def test_a_listing_keeps_to_its_characters(servers: list[tuple[int, str]]) -> None:
     rows = [
         row(server(f"s{number}", *(tool(f"t{n}") for n in range(count)), purpose=purpose))

@@ -6,7 +6,7 @@ from typing import Any
 
 import mcp_types as types
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_hub.hub.results import error_text, from_text, to_value
@@ -81,14 +81,12 @@ def test_any_other_text_stays_as_it_is_digits_included(content: str) -> None:
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_a_text_becomes_an_object_an_array_or_stays(content: str) -> None:
     value = from_text(content)
     assert value == content or isinstance(value, dict | list)
 
 
 @given(st.lists(JSON, max_size=4) | st.dictionaries(st.text(max_size=5), JSON, max_size=4))
-@settings(deadline=None)
 def test_a_json_text_comes_back_as_the_value_that_was_written(value: Any) -> None:
     assert from_text(json.dumps(value)) == value
     assert from_text(json.dumps(value, indent=2, ensure_ascii=False)) == value
@@ -147,7 +145,6 @@ def test_several_blocks_become_a_list_in_their_order() -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=4))
-@settings(deadline=None)
 def test_no_base64_enters_a_program(parts: list[bytes]) -> None:
     blocks = [
         types.ImageContent(data=base64.b64encode(b"secret" + part).decode(), mime_type="image/png") for part in parts

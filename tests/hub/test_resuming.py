@@ -208,7 +208,7 @@ class World:
         return values
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8), st.data())
 def test_in_any_history_no_call_that_succeeded_is_made_again_and_no_value_is_given_twice(
     program: list[str], data: st.DataObject

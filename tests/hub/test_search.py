@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -201,7 +201,6 @@ def test_a_name_is_taken_apart_into_words(text: str, apart: str) -> None:
 
 
 @given(st.text(max_size=40), st.integers(0, 5))
-@settings(deadline=None)
 def test_any_query_finds_at_most_the_limit_and_each_tool_once(query: str, limit: int) -> None:
     hits = SHARED.search(query, limit)
     assert len(set(hits)) == len(hits) <= limit
@@ -211,7 +210,6 @@ SHARED = index()
 
 
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=5, unique=True))
-@settings(deadline=None)
 def test_any_name_with_a_letter_is_found_by_itself(wire_names: list[str]) -> None:
     tools = build_server("s", "", [{"name": name} for name in wire_names]).tools.values()
     made = Index(tools)

@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
@@ -250,7 +250,6 @@ VARIED = json_values(st.one_of(NAMES, LETTERS, DATA_KEYS)) | st.dictionaries(LET
 
 
 @given(VARIED, VARIED)
-@settings(deadline=None)
 def test_a_value_fits_every_shape_that_it_went_into(one: Any, other: Any) -> None:
     assert fits(one, shape_of(one))
     assert fits(one, of(one, other))
@@ -258,7 +257,6 @@ def test_a_value_fits_every_shape_that_it_went_into(one: Any, other: Any) -> Non
 
 
 @given(VARIED, VARIED, VARIED)
-@settings(deadline=None)
 def test_the_order_of_merging_makes_no_difference(one: Any, other: Any, third: Any) -> None:
     a, b, c = map(shape_of, (one, other, third))
     assert merged(a, b) == merged(b, a)

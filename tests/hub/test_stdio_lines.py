@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_hub.hub.stdio import EDGE_BYTES, Lines, Oversized
@@ -82,14 +82,12 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=12), st.lists(st.integers(0, 10**6), max_size=10))
-@settings(deadline=None)
 def test_the_same_bytes_give_the_same_lines_however_they_are_cut(parts: list[bytes], places: list[int]) -> None:
     data = b"".join(parts)
     assert feed(cut(data, places)) == feed([data])
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(0, 100), max_size=5))
-@settings(deadline=None)
 def test_any_bytes_come_out_as_their_lines_without_the_blank_ones(data: bytes, places: list[int]) -> None:
     complete = data.split(b"\n")[:-1]
     assert feed(cut(data, places)) == [line for line in complete if line.strip()]
@@ -147,7 +145,6 @@ def test_an_id_that_cant_be_read_is_none(answers: bytes) -> None:
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40))
-@settings(deadline=None)
 def test_any_oversized_line_is_taken_without_an_error(head: bytes, tail: bytes) -> None:
     line = (head + b"x" * 2_000 + tail).replace(b"\n", b"")
     ((size, _),) = feed([line + b"\n"])

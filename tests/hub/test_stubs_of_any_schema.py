@@ -87,7 +87,7 @@ TOOLS = st.fixed_dictionaries(
 
 
 @given(TOOLS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_tool_is_one_line_that_reads_as_python(raw: dict[str, Any]) -> None:
     made = tool(raw)
     assert fits_a_line(line(made))
@@ -97,7 +97,7 @@ def test_any_tool_is_one_line_that_reads_as_python(raw: dict[str, Any]) -> None:
 
 
 @given(TOOLS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_docs_of_any_tool_are_bounded(raw: dict[str, Any]) -> None:
     written = docs(tool(raw))
     assert written.endswith("\n")
@@ -105,7 +105,6 @@ def test_the_docs_of_any_tool_are_bounded(raw: dict[str, Any]) -> None:
 
 
 @given(SCHEMAS)
-@settings(deadline=None)
 def test_any_schema_is_a_type_that_reads_as_python(schema: Any) -> None:
     written = type_of(schema, schema if isinstance(schema, dict) else None)
     assert fits_a_line(written)
@@ -114,7 +113,6 @@ def test_any_schema_is_a_type_that_reads_as_python(schema: Any) -> None:
 
 
 @given(SCHEMAS)
-@settings(deadline=None)
 def test_any_result_is_a_type_that_reads_as_python(schema: Any) -> None:
     made = tool({"name": "find", "outputSchema": schema})
     assert len(signature(made)) <= len("def find() -> ") + RETURN_CHARACTERS
@@ -191,7 +189,7 @@ def larger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 INPUTS = objects_of(st.recursive(LEAVES, larger, max_leaves=6)).map(
     lambda schema: {**schema, "additionalProperties": False, "$defs": DEFS}
 )
-SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+SLOW = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 @given(INPUTS)

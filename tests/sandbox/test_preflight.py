@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -265,7 +265,6 @@ def test_what_is_computed_or_no_json_is_no_constant(argument: str) -> None:
         max_leaves=8,
     )
 )
-@settings(deadline=None)
 def test_a_constant_is_found_as_it_is_and_fits_into_a_frame(value: Any) -> None:
     (call,) = reading(f"github.list_issues({value!r})").calls
     assert call["args"] == [[value]]
@@ -317,7 +316,6 @@ def test_a_program_nested_too_deep_ends_in_one_of_the_documented_ways(code: str)
 
 
 @given(st.text(st.sampled_from("github.list_issues()=[]: \n\tfor x in def \"'#"), max_size=60))
-@settings(deadline=None)
 def test_any_text_is_read_or_not_and_never_breaks(code: str) -> None:
     found = read(code, list(NAMESPACES))
     if found is not None:

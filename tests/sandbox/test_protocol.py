@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -45,7 +45,6 @@ def test_the_number_of_a_call_comes_out_as_it_went_in(number: int) -> None:
 
 
 @given(st.dictionaries(TEXTS, JSON, max_size=4), TEXTS)
-@settings(deadline=None)
 def test_a_frame_comes_out_as_it_went_in(fields: Frame, kind: str) -> None:
     frame = {**fields, "type": kind}
     assert decode(body(encode(frame))) == frame
@@ -104,7 +103,6 @@ def test_what_is_no_frame_is_a_value_error(received: bytes) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(deadline=None)
 def test_any_bytes_are_a_frame_or_a_value_error(received: bytes) -> None:
     try:
         frame = decode(received)
@@ -150,7 +148,6 @@ def test_nesting_beyond_pythons_own_recursion_is_told() -> None:
 
 
 @given(JSON)
-@settings(deadline=None)
 def test_nesting_is_as_deep_as_brackets_stand_in_each_other(value: Any) -> None:
     depth = deepest = 0
     for each in re.sub(r'"(?:[^"\\]|\\.)*"', "", json.dumps(value)):

@@ -133,7 +133,7 @@ async def test_a_program_that_fails_gives_its_slot_back() -> None:
     st.integers(1, 3),
     st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["start", "end", "cancel"])), max_size=25),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_whatever_happens_no_bound_is_passed_and_no_slot_is_lost(
     most: int, most_client: int, events: list[tuple[str, str]]
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
@@ -117,7 +117,6 @@ LISTED = st.builds(lambda more, name: {**more, "name": name}, st.dictionaries(st
 
 
 @given(st.lists(LISTED, max_size=3))
-@settings(deadline=None)
 def test_any_list_is_read_as_it_was_written(tools: list[dict[str, Any]]) -> None:
     kept = KeptCatalog("p", None, tools)
     SHARED.write("f1", "s", kept)

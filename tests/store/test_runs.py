@@ -141,7 +141,7 @@ JSON = st.recursive(
 
 
 @given(result=JSON, arguments=st.text(), error=st.none() | st.text())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_any_result_is_read_as_it_was_given(store: RunStore, result: Any, arguments: str, error: str | None) -> None:
     run_id = new_run_id()
     call = replace(DONE, result=result, arguments=arguments, error=error)

@@ -1,7 +1,7 @@
 """Text as literals of Starlark, and the names that imports bind."""
 
 import starlark
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_hub.sandbox.environment import dialect
@@ -9,7 +9,6 @@ from mcp_hub.sandbox.lowering.core import MARK, quoted
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_a_quoted_text_is_the_text_on_one_line(text: str) -> None:
     literal = quoted(text)
     assert "\n" not in literal

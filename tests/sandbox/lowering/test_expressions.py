@@ -75,7 +75,7 @@ GIVEN = "n, m, s, t, l = 3, -2, 'ab', '', [1, 2, 'a']\n"
 
 
 @given(ANY)
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_expression_means_the_same_as_in_python(expression: str) -> None:
     code = f"{GIVEN}def f(n, m, s, t, l):\n    return {expression}\nresult = f(n, m, s, t, l)\n"
     try:

@@ -120,7 +120,7 @@ def test_a_line_that_is_not_there_is_the_nearest() -> None:
 
 
 @given(st.lists(st.sampled_from(LONG.splitlines()), max_size=12))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_what_python_parses_is_lowered_to_what_starlark_parses(lines: list[str]) -> None:
     code = "\n".join(lines)
     try:
