@@ -75,12 +75,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mcp_hub.hub.catalog", "mcp_hub.sandbox.library", "mcp_hub.sandbox.protocol"),
     ("mcp_hub.hub.parameters", "mcp_hub.hub.policy"),
     ("mcp_hub.hub.schemas",),
+    ("mcp_hub.proxy.bounds", "mcp_hub.proxy.budgets"),
+    ("mcp_hub.proxy.pricing",),
     ("mcp_hub.edit", "mcp_hub.importing"),
     ("mcp_hub.clients",),
     ("mcp_hub.config", "mcp_hub.reload"),
     ("mcp_hub.settings", "mcp_hub.folders"),
     ("mcp_hub.sandbox.limits", "mcp_hub.errors", "mcp_hub.names", "mcp_hub.sockets"),
-    ("mcp_hub", "mcp_hub.hub", "mcp_hub.sandbox", "mcp_hub.store"),
+    ("mcp_hub", "mcp_hub.hub", "mcp_hub.proxy", "mcp_hub.sandbox", "mcp_hub.store"),
 )
 """Top to bottom: a module imports only from the layers below its own."""
 
