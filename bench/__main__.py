@@ -106,6 +106,9 @@ def _live(
 ) -> dict[str, Any]:
     if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("ANTHROPIC_AUTH_TOKEN")):
         raise click.UsageError("--live asks a real model; set ANTHROPIC_API_KEY to a key of the Messages API.")
+    path = RESULTS / f"live-{re.sub(r'[^a-zA-Z0-9.-]', '_', model)}.json"
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    about = {"date": at, "command": " ".join(["python -m bench", *sys.argv[1:]])}
     with _progress() as bars:
         listed = _listed(root, bars)
         tried: list[Tried] = []
@@ -114,17 +117,18 @@ def _live(
 
             def done(each: Tried, bar: Any = bar) -> None:
                 tried.append(each)
+                _keep(path, live.document(model, tried, about))  # what was paid for isn't lost to what comes after
                 verdict = "right" if each.right else "wrong"
                 bars.update(bar, advance=1, description=f"{each.size} tools, {each.mode}, {each.task}: {verdict}")
 
             definitions = document.definitions_of({entry.name: listed[entry.name] for entry in held.entries})
             anyio.run(runs.play_live, held, tasks, root, model, modes, repeats, definitions, done)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    found = live.document(model, tried, {"date": at, "command": " ".join(["python -m bench", *sys.argv[1:]])})
-    path = RESULTS / f"live-{re.sub(r'[^a-zA-Z0-9.-]', '_', model)}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
     click.echo(f"Written: {path.relative_to(ROOT)}", err=True)
-    return found
+    return live.document(model, tried, about)
+
+
+def _keep(path: Path, found: dict[str, Any]) -> None:
+    path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _listed(root: Path, bars: Progress) -> dict[str, list[dict[str, Any]]]:

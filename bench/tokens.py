@@ -12,8 +12,8 @@ TOKENIZER = "o200k_base"
 
 
 def tokens(value: Any) -> int:
-    """Tokens, by TOKENIZER, of a text or of a value as JSON."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """Tokens, by TOKENIZER, of a text, or of a value as JSON without blanks, as it is sent."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return len(_encoding().encode_ordinary(text))
 
 

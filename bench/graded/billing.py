@@ -1,10 +1,9 @@
 """Counts what a conversation costs: the input of each request, as it is billed, with prompt caching and without.
 
-Pure. A conversation of n turns is n + 1 requests: each sends the definitions and everything said before it. Input is
-counted as the Messages API has it: blocks of tool_use and tool_result as JSON, by an offline tokenizer (bench.tokens).
+Pure. A conversation of n turns is n + 1 requests: each sends the definitions and everything said before it. Texts are
+counted as they are, definitions and other values as JSON without blanks, by an offline tokenizer (bench.tokens).
 """
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bench.graded.agents import Conversation, Turn
-from bench.tokens import tokens as tokens_of_text
+from bench.graded.agents import Conversation
+from bench.graded.task import Answer, Call
+from bench.tokens import tokens
 
 PRICES = Path(__file__).with_name("prices.toml")
 
 MILLION = 1_000_000
+
+MESSAGE = 4
+"""Tokens that a message costs beside its text: its role and its borders. An assumption; the API doesn't say."""
+BLOCK = 12
+"""Tokens that a tool_use or tool_result block costs beside its content: type, id, borders. An assumption, too."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,11 @@ def prices(path: Path = PRICES) -> Prices:
 
 def bill(upfront: Upfront, request: str, talk: Conversation, price: Prices) -> Bill:
     """What a conversation costs: its request and turns after what stands upfront."""
-    inputs = [upfront.total + tokens({"role": "user", "content": request})]
+    inputs = [upfront.total + tokens(request) + MESSAGE]
     outputs = []
     for turn in talk.turns:
-        used, results = said(turn)
-        inputs.append(inputs[-1] + tokens(used) + tokens(results))
-        outputs.append(tokens([block["input"] | {"name": block["name"]} for block in used["content"]]))
+        outputs.append(sum(map(used, turn.calls)))
+        inputs.append(inputs[-1] + outputs[-1] + sum(map(answered, turn.answers)) + 2 * MESSAGE)
     outputs.append(tokens(talk.answer))
     output = sum(outputs)
     spent = output * price.output
@@ -91,15 +95,14 @@ def bill(upfront: Upfront, request: str, talk: Conversation, price: Prices) -> B
     return Bill(len(inputs), sum(inputs), output, inputs[-1], dollars)
 
 
-def said(turn: Turn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A turn as two messages: what the model sent, and the results."""
-    used, results = [], []
-    for number, (made, answer) in enumerate(zip(turn.calls, turn.answers, strict=True)):
-        use = f"toolu_{number:02}"
-        used.append({"type": "tool_use", "id": use, "name": made.tool, "input": made.arguments})
-        result: dict[str, Any] = {"type": "tool_result", "tool_use_id": use, "content": answer.text}
-        results.append({**result, "is_error": True} if answer.is_error else result)
-    return {"role": "assistant", "content": used}, {"role": "user", "content": results}
+def used(made: Call) -> int:
+    """Tokens of a tool_use block: the tool's name and its arguments, texts as they are and the rest as JSON."""
+    return BLOCK + tokens(made.tool) + sum(tokens(name) + tokens(value) for name, value in made.arguments.items())
+
+
+def answered(answer: Answer) -> int:
+    """Tokens of a tool_result block: its text as it is."""
+    return BLOCK + tokens(answer.text)
 
 
 def _input_cost(inputs: Sequence[int], upfront: int, price: Prices, cache: Cache) -> float:
@@ -120,10 +123,3 @@ def _input_cost(inputs: Sequence[int], upfront: int, price: Prices, cache: Cache
 def definitions_tokens(definitions: Sequence[Mapping[str, Any]]) -> int:
     """Tokens of tool definitions as a model receives them: name, description, input schema."""
     return tokens(list(definitions))
-
-
-def tokens(value: Any) -> int:
-    """Tokens of a text, or of a value as JSON without blanks, as it is sent."""
-    return tokens_of_text(
-        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    )

@@ -14,7 +14,7 @@ from bench.graded.runs import HubFacts, Kept, Place, Played
 from bench.graded.summary import ALL, SYSTEM, Result
 from bench.graded.task import Level, Task
 from bench.report import machine
-from bench.tokens import TOKENIZER
+from bench.tokens import TOKENIZER, tokens
 
 RawLists = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -113,7 +113,7 @@ def _facts(part: RawLists, definitions: Mapping[Any, Any], hub: HubFacts) -> dic
         "servers": len(part),
         "definitions_tokens": billing.definitions_tokens(list(definitions.values())),
         "meta_tools_tokens": billing.definitions_tokens(hub.definitions),
-        "hub_instructions_tokens": billing.tokens(hub.instructions),
+        "hub_instructions_tokens": tokens(hub.instructions),
     }
 
 
@@ -124,7 +124,7 @@ def results(
     counted = []
     for mode in Mode:
         upfront = modes.upfront_definitions(mode, list(definitions.values()), hub.definitions)
-        system = billing.tokens(hub.instructions) if mode is Mode.HUB else 0
+        system = tokens(hub.instructions) if mode is Mode.HUB else 0
         stands = Upfront(billing.definitions_tokens(upfront), system)
         for task in tasks:
             played = kept.get(Place(size, Mode.HUB if mode is Mode.HUB else Mode.DIRECT, task.name))
@@ -134,9 +134,11 @@ def results(
             bill = billing.bill(stands, task.request, talk, price)
             after_system = billing.bill(Upfront(stands.definitions, system + SYSTEM), task.request, talk, price)
             right, why = _end(played, bill, price)
-            counted.append(
-                Result(size, mode, task.name, task.level, right, why, bill, after_system, played.talk.seconds)
+            right_after, _ = _end(played, after_system, price)
+            made = Result(
+                size, mode, task.name, task.level, right, why, bill, after_system, right_after, played.talk.seconds
             )
+            counted.append(made)
     return counted
 
 

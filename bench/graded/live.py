@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
 
-from anthropic import AsyncAnthropic
+from anthropic import AsyncAnthropic, BadRequestError
 from anthropic.types import Message
 
-from bench.graded.agents import Agent, ask_all
+from bench.graded.agents import CALL_WAIT, Answering, ask_all
+from bench.graded.grading import graded
 from bench.graded.modes import Mode
 from bench.graded.task import Call, Task
 from bench.graded.worlds import World
+from bench.processes import BenchError
 
 MOST_TURNS = 40
 """Requests of one conversation; a model that needs more is lost."""
@@ -63,8 +65,10 @@ class Tried:
 
 
 def direct_toolbox(definitions: Mapping[tuple[str, str], Mapping[str, Any]]) -> Toolbox:
-    """All tools, each under SERVER__TOOL, as the API's names are spelt."""
+    """All tools, each under SERVER__TOOL, as the API's names are spelt. Raises BenchError when two become one."""
     names = {_NOT_IN_NAMES.sub("_", f"{server}__{tool}")[:128]: (server, tool) for server, tool in definitions}
+    if len(names) < len(definitions):
+        raise BenchError("two tools have the same name for a model; spell one of their servers otherwise.")
     sent = [{**definitions[pair], "name": name} for name, pair in names.items()]
     return Toolbox(sent, names)
 
@@ -77,11 +81,18 @@ def hub_toolbox(definitions: Sequence[Mapping[str, Any]], instructions: str) -> 
 
 
 async def attempt(
-    client: AsyncAnthropic, model: str, task: Task, world: World, agent: Agent, box: Toolbox, place: tuple[int, Mode]
+    client: AsyncAnthropic,
+    model: str,
+    task: Task,
+    world: World,
+    agent: Answering,
+    box: Toolbox,
+    place: tuple[int, Mode],
 ) -> Tried:
     """Let the model do a task in its world, which was made, and grade the end.
 
-    Raises what the SDK raises for a request that the API refuses or that never comes through.
+    A conversation that the API refuses, as one that is too long, has failed, and so has a call that takes too long.
+    Raises what the SDK raises when the API can't be reached, or the key isn't taken.
     """
     system = "\n\n".join(part for part in (SYSTEM, box.instructions) if part)
     messages: list[dict[str, Any]] = [{"role": "user", "content": task.request}]
@@ -90,7 +101,11 @@ async def attempt(
     answer, why, requests = "", f"no end after {MOST_TURNS} requests", 0
     while requests < MOST_TURNS:
         requests += 1
-        said = await _next(client, model, system, box, messages)
+        try:
+            said = await _next(client, model, system, box, messages)
+        except BadRequestError as error:
+            why = f"the API refused the request: {error.message}"
+            break
         spent = added(spent, _usage(said))
         messages.append(
             {"role": "assistant", "content": [block.model_dump(exclude_none=True) for block in said.content]}
@@ -102,7 +117,11 @@ async def attempt(
             break
         unknown = [use.name for use in uses if use.name not in box.tools]
         calls = [Call(*box.tools[use.name], use.input) for use in uses if use.name in box.tools]
-        answers = iter(await ask_all(agent, calls))
+        try:
+            answers = iter(await ask_all(agent, calls))
+        except TimeoutError:
+            why = f"a call took more than {CALL_WAIT:g} s"
+            break
         results = []
         for use in uses:
             if use.name in unknown:
@@ -113,9 +132,8 @@ async def attempt(
             results.append({"type": "tool_result", "tool_use_id": use.id, "content": text, "is_error": failed})
         messages.append({"role": "user", "content": results})
     seconds = time.perf_counter() - began
-    right = not why and task.grade(world, answer)
-    told_why = why or ("" if right else f"the answer was {answer[:500]!r}")
-    return Tried(*place, task.name, task.level.value, right, told_why, requests, *spent, round(seconds, 2))
+    why = why or graded(task, world, answer)
+    return Tried(*place, task.name, task.level.value, not why, why, requests, *spent, round(seconds, 2))
 
 
 def added(one: Usage, two: Usage) -> Usage:

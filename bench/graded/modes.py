@@ -51,7 +51,7 @@ def behind_a_search(talk: Conversation, definitions: Definitions) -> Conversatio
     used = {(made.server, made.tool): None for turn in talk.turns for made in turn.calls}
     found = [definitions[tool] for tool in used if tool in definitions]
     query = Call("", str(SEARCH_TOOL["name"]), {"query": "select:" + ",".join(tool for _, tool in used)})
-    answer = Answer("\n".join(json.dumps(each, ensure_ascii=False) for each in found))
+    answer = Answer("\n".join(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in found))
     return replace(talk, turns=[Turn((query,), (answer,)), *talk.turns])
 
 

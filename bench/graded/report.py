@@ -22,8 +22,8 @@ def markdown(document: Document) -> str:
     """The report of a results document (bench/results/graded.json)."""
     parts = [FIRST_LINES, _setting(document)]
     parts.append(_table_of_savings(document))
-    if cheaper := _warm_notes(document):
-        parts.append(cheaper)
+    if dearer := _dearer(document):
+        parts.append(dearer)
     parts += ["## Targets\n", _targets(document)]
     parts += ["## By round, mode and level\n", _figures(document, "")]
     parts += [f"## The same, after a system prompt of {SYSTEM:,} tokens\n", _figures(document, "with_system_")]
@@ -69,6 +69,7 @@ def _table_of_savings(document: Document) -> str:
         [
             f"{each['size']} tools, {each['level']}",
             each["baseline"],
+            f"{each['dearer']} of {each['tasks']}",
             percent(each["mean_saved"]),
             percent(each["median_saved"]),
             f"{each['more_requests']:+.1f}",
@@ -76,19 +77,26 @@ def _table_of_savings(document: Document) -> str:
         ]
         for each in document["against"]
     ]
-    head = ["hub against", "", "input, mean", "input, median", "requests", *(f"cost, {cache.value}" for cache in Cache)]
+    head = [
+        "hub against",
+        "",
+        "dearer in",
+        "input, mean",
+        "input, median",
+        "requests",
+        *(f"cost, {cache.value}" for cache in Cache),
+    ]
     return table(head, rows)
 
 
-def _warm_notes(document: Document) -> str:
-    dearer = [
-        f"{each['size']} tools, {each['level']}, against {each['baseline']} "
-        f"({percent(each['dollars_saved'][cache.value])}, {cache.value})"
+def _dearer(document: Document) -> str:
+    lines = [
+        f"- {each['size']} tools, {each['level']}, against {each['baseline']}: "
+        + ", ".join(f"{percent(each['dollars_saved'][cache.value])} {cache.value}" for cache in caches)
         for each in document["against"]
-        for cache in Cache
-        if each["dollars_saved"][cache.value] < 0
+        if (caches := [cache for cache in Cache if each["dollars_saved"][cache.value] < 0])
     ]
-    return f"The hub costs **more** dollars here: {'; '.join(dearer)}.\n" if dearer else ""
+    return "\n".join(["The hub costs **more** dollars here:\n", *lines, ""]) if lines else ""
 
 
 def _targets(document: Document) -> str:
@@ -104,7 +112,7 @@ def _figures(document: Document, prefix: str) -> str:
     for each in document["figures"]:
         of = each["figures"]
         dollars = of[f"{prefix}dollars_mean"]
-        row = [f"{each['size']}, {each['mode']}, {each['level']}", f"{of['passed']} of {of['tasks']}"]
+        row = [f"{each['size']}, {each['mode']}, {each['level']}", f"{of[f'{prefix}passed']} of {of['tasks']}"]
         row.append(f"{of[f'{prefix}input_mean']:,.0f}")
         if not prefix:
             row.append(f"{of['input_median']:,.0f}")
@@ -134,22 +142,19 @@ def _failed(document: Document) -> str:
 
 
 def headline(document: Document) -> str:
-    """The table of the README: the mean of all tasks, by round."""
+    """The table of the README: all tasks, by round."""
     rows = []
     for size in (each["tools"] for each in document["rounds"]):
-        of = {
-            each["mode"]: each["figures"]
-            for each in document["figures"]
-            if each["size"] == size and each["level"] == ALL
-        }
-        saved = {
-            each["baseline"]: each for each in document["against"] if each["size"] == size and each["level"] == ALL
-        }
-        hub = of[Mode.HUB]
-        row = [f"{size} tools"]
-        row += [f"{of[mode]['input_mean']:,.0f}" for mode in Mode]
-        row += [percent(saved[mode]["mean_saved"]) for mode in (Mode.DIRECT, Mode.SEARCH)]
+        every = [each for each in document["figures"] if each["size"] == size and each["level"] == ALL]
+        of = {each["mode"]: each["figures"] for each in every}
+        against = [each for each in document["against"] if each["size"] == size and each["level"] == ALL]
+        saved = {each["baseline"]: each for each in against}
+        hub, search = of[Mode.HUB], saved[Mode.SEARCH]
+        row = [f"{size} tools", *(f"{of[mode]['input_mean']:,.0f}" for mode in Mode)]
+        row.append(percent(saved[Mode.DIRECT]["mean_saved"]))
+        row += [percent(search["mean_saved"]), percent(search["median_saved"])]
+        row.append(f"{search['dearer']} of {search['tasks']}")
         row.append(f"{hub['passed']} of {hub['tasks']}")
         rows.append(row)
-    head = ["input tokens a task, mean", *(mode.value for mode in Mode), "against direct", "against search", "right"]
-    return table(head, rows)
+    head = ["input tokens a task, mean", *(mode.value for mode in Mode), "hub against direct", "against search"]
+    return table([*head, "median task", "dearer than search in", "right through the hub"], rows)

@@ -15,8 +15,9 @@ from typing import Any
 from anthropic import AsyncAnthropic
 
 from bench import servers
-from bench.graded import agents, live
-from bench.graded.agents import Agent, Conversation, Turn
+from bench.graded import agents, live, starting
+from bench.graded.agents import Agent, Answering, Conversation, Turn
+from bench.graded.grading import graded
 from bench.graded.live import Tried
 from bench.graded.modes import Definitions, Mode
 from bench.graded.task import Answer, Call, Task
@@ -24,7 +25,11 @@ from bench.graded.worlds import World
 from bench.processes import ROOT
 from bench.servers import Entry
 
-PLAYED = ("bench/graded/tasks", "bench/graded/task.py", "bench/graded/worlds.py", "bench/graded/grading.py")
+PLAYED = (
+    *("bench/graded/tasks", "bench/graded/task.py", "bench/graded/worlds.py", "bench/graded/grading.py"),
+    *("bench/graded/agents.py", "bench/graded/starting.py", "bench/servers.py", "bench/catalogs.toml"),
+    "requirements.lock",
+)
 SERVING = ("mcp_hub",)
 SUFFIXES = frozenset({".py", ".star", ".txt", ".toml", ".sql"})
 
@@ -119,7 +124,7 @@ class Kept:
 def digests() -> dict[Mode, str]:
     """Of all that decides what is played, by mode."""
     common = hashlib.sha256()
-    for path in _sources((*PLAYED, "bench/graded/agents.py", "bench/catalogs.toml")):
+    for path in _sources(PLAYED):
         common.update(path.read_bytes())
     hub = common.copy()
     for path in _sources(SERVING):
@@ -143,7 +148,7 @@ async def play(held: Round, tasks: Sequence[Task], root: Path, kept: Kept, done:
                 done(places[task.name])
         if not missing and (mode is Mode.DIRECT or size in kept.facts):
             continue
-        async with _agents(mode, entries, missing, root) as (facts, agent_of):
+        async with _agents(mode, entries, missing, root) as (facts, agent_of, _):
             if facts is not None:
                 kept.add_facts(size, facts)
             for task in missing:
@@ -164,25 +169,26 @@ async def play_live(
     """Let a model do the tasks of one round, each `repeats` times in each mode. Raises what the API's client raises."""
     async with AsyncAnthropic() as client:
         for mode in modes:
-            async with _agents(mode, held.entries, tasks, root) as (facts, agent_of):
+            async with _agents(mode, held.entries, tasks, root) as (facts, _, agent):
                 box = live.direct_toolbox(definitions) if facts is None else live.hub_toolbox(*facts.upfront)
                 for task in (task for task in tasks for _ in range(repeats)):
                     world = _made(task, root)
-                    done(await live.attempt(client, model, task, world, agent_of(), box, (held.size, mode)))
+                    done(await live.attempt(client, model, task, world, agent, box, (held.size, mode)))
 
 
 @asynccontextmanager
 async def _agents(
     mode: Mode, entries: Sequence[Entry], tasks: Sequence[Task], root: Path
-) -> AsyncIterator[tuple[HubFacts | None, Callable[[], Agent]]]:
+) -> AsyncIterator[tuple[HubFacts | None, Callable[[], Agent], Answering]]:
+    """What a hub puts upfront, who answers a plan's conversation, and who answers a model's."""
     World(root / "work").reset()  # some servers look at theirs when they start
     if mode is Mode.DIRECT:
         used = frozenset().union(*(task.servers for task in tasks))
-        async with agents.direct([entry for entry in entries if entry.name in used], root) as agent:
-            yield None, lambda: agent
+        async with starting.direct([entry for entry in entries if entry.name in used], root) as agent:
+            yield None, lambda: agent, agent
         return
-    async with agents.hub(entries, root) as hub:
-        yield HubFacts(hub.instructions, hub.definitions), hub.agent.begin
+    async with starting.hub(entries, root) as hub:
+        yield HubFacts(hub.instructions, hub.definitions), hub.agent.begin, hub.for_model
 
 
 async def _played(place: Place, task: Task, root: Path, agent: Agent) -> Played:
@@ -191,8 +197,8 @@ async def _played(place: Place, task: Task, root: Path, agent: Agent) -> Played:
         talk = await agents.play(task.direct if place.mode is Mode.DIRECT else task.hub, world, agent)
     except Exception as error:  # a plan that breaks has failed its task; the others are played
         return Played(place, Conversation(), False, f"{type(error).__name__}: {error}")
-    right = task.grade(world, talk.answer)
-    return Played(place, talk, right, "" if right else f"the answer was {talk.answer[:500]!r}")
+    why = graded(task, world, talk.answer)
+    return Played(place, talk, not why, why)
 
 
 def _made(task: Task, root: Path) -> World:

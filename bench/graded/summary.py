@@ -26,6 +26,7 @@ class Result:
     why: str
     bill: Bill
     with_system: Bill
+    right_with_system: bool
     seconds: float
 
 
@@ -40,6 +41,7 @@ class Figures:
     output_mean: float
     requests_mean: float
     dollars_mean: dict[str, float]
+    with_system_passed: int
     with_system_input_mean: float
     with_system_dollars_mean: dict[str, float]
     seconds_median: float
@@ -52,6 +54,10 @@ class Against:
     size: int
     baseline: Mode
     level: str
+    tasks: int
+    """That ended right in both; the others aren't compared."""
+    dearer: int
+    """Of these, those in which the hub cost more input."""
     mean_saved: float
     """Of the mean of the tasks' inputs."""
     median_saved: float
@@ -78,6 +84,7 @@ def figures(results: Sequence[Result]) -> Figures:
         output_mean=_mean(results, lambda each: each.bill.output),
         requests_mean=_mean(results, lambda each: each.bill.requests),
         dollars_mean=_dollars(each.bill for each in results),
+        with_system_passed=sum(each.right_with_system for each in results),
         with_system_input_mean=_mean(results, lambda each: each.with_system.input),
         with_system_dollars_mean=_dollars(each.with_system for each in results),
         seconds_median=median(each.seconds for each in results),
@@ -85,9 +92,10 @@ def figures(results: Sequence[Result]) -> Figures:
 
 
 def against(results: Sequence[Result], size: int, baseline: Mode) -> list[Against]:
-    """The hub beside a baseline, level by level, over the tasks that both were played in."""
-    theirs = {each.task: each for each in results if each.size == size and each.mode is baseline}
-    ours = [each for each in results if each.size == size and each.mode is Mode.HUB and each.task in theirs]
+    """The hub beside a baseline, level by level, over the tasks that ended right in both."""
+    right = [each for each in results if each.size == size and each.right]
+    theirs = {each.task: each for each in right if each.mode is baseline}
+    ours = [each for each in right if each.mode is Mode.HUB and each.task in theirs]
     return [_against(level, part, [theirs[each.task] for each in part]) for level, part in levels(ours).items()]
 
 
@@ -110,6 +118,8 @@ def _against(level: str, ours: Sequence[Result], theirs: Sequence[Result]) -> Ag
         size=ours[0].size,
         baseline=theirs[0].mode,
         level=level,
+        tasks=len(pairs),
+        dearer=sum(a.bill.input > b.bill.input for a, b in pairs),
         mean_saved=saved(mean(a.bill.input for a, _ in pairs), mean(b.bill.input for _, b in pairs)),
         median_saved=median(saved(a.bill.input, b.bill.input) for a, b in pairs),
         more_requests=mean(a.bill.requests - b.bill.requests for a, b in pairs),

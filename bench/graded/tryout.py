@@ -9,7 +9,7 @@ import sys
 import anyio
 
 from bench import servers
-from bench.graded import agents
+from bench.graded import agents, starting
 from bench.graded.task import Task
 from bench.graded.tasks import TASKS
 from bench.graded.worlds import World
@@ -38,11 +38,11 @@ async def _try(tasks: list[Task], modes: list[str], size: int) -> int:
     wrong = 0
     if "direct" in modes:
         used = frozenset().union(*(task.servers for task in tasks))
-        async with agents.direct([entry for entry in entries if entry.name in used], root) as agent:
+        async with starting.direct([entry for entry in entries if entry.name in used], root) as agent:
             for task in tasks:
                 wrong += await _one(task, "direct", agent)
     if "hub" in modes:
-        async with agents.hub(entries, root) as hub:
+        async with starting.hub(entries, root) as hub:
             for task in tasks:
                 wrong += await _one(task, "hub", hub.agent.begin())
     return 1 if wrong else 0

@@ -56,11 +56,14 @@ def _ended(call: RecordedCall, above: str) -> str:
         case Outcome.REUSED:
             return "ok, from the run before, not called again"
         case Outcome.FAILED:
-            return (
-                "failed, as told above" if call.error and call.error in above else f"failed: {_short(call.error or '')}"
-            )
+            return "failed, as told above" if _stands(call.error, above) else f"failed: {_short(call.error or '')}"
         case _:
             return f"nobody knows whether it was done: {_short(call.error or 'it was still under way')}"
+
+
+def _stands(error: str | None, above: str) -> bool:
+    """Whether a call's error is the one that ended the program, which is told whole."""
+    return error is not None and f"error: {error}\n" in f"{above}\n"
 
 
 def _next(error: HubError, made: Sequence[RecordedCall], resumable: str | None) -> str:

@@ -6,6 +6,7 @@ shows what was kept from the start, and what is new a little later: a new snapsh
 what several calls taught comes into it at once.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -71,10 +72,10 @@ class Learner:
                 self._show(key, dict(shapes))
 
     def sent(self, key: str, tool: Tool) -> Callable[[Any], None]:
-        """Who is to be told the result of a call of a tool of the server `key` that is being sent now.
+        """For a call of a tool of the server `key` that is being sent now: what is to be called with its result.
 
         The result is the tool's as the server is configured now, whatever it will be when the result comes. It is
-        told as a program gets it, which raises nothing.
+        told as a program gets it. What is given back raises nothing.
         """
         fingerprint = self._prints().get(key)
 
@@ -115,7 +116,8 @@ class Learner:
     def _write(self, fingerprint: str, key: str, wire_name: str) -> None:
         if self._store is not None:
             shape = self._shapes[fingerprint][wire_name]
-            self._writer.submit(self._written, self._store, fingerprint, key, wire_name, shape)
+            with contextlib.suppress(RuntimeError):  # closed meanwhile: nothing is learned any more
+                self._writer.submit(self._written, self._store, fingerprint, key, wire_name, shape)
 
     def _written(self, store: Store, fingerprint: str, key: str, wire_name: str, shape: Schema) -> None:
         if self._given_up:

@@ -127,7 +127,9 @@ def _add_one_of(part: _Part, members: Sequence[_Part]) -> None:
             part.properties[name] = either
             if not everywhere:
                 part.sometimes.add(name)
-        elif everywhere and known != either:
-            part.properties[name] = {"allOf": [known, either]}
+        elif everywhere:
+            # Known before from some members of another union only, it now holds whatever else does.
+            part.properties[name] = either if name in part.sometimes or known == either else {"allOf": [known, either]}
+            part.sometimes.discard(name)
     part.required |= frozenset.intersection(*(member.required for member in members))
     part.more = part.more or any(member.more for member in members)

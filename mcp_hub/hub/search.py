@@ -28,6 +28,9 @@ UNNAMED = 0.5
 REMOVING = frozenset({"delete", "remove", "drop", "clear", "purge", "destroy", "teardown", "uninstall", "unroute"})
 """Words in the names of tools that do away with something."""
 
+DEPRECATED = re.compile(r"\bDEPRECATED\b|^Deprecated\b")
+"""How a description says that its tool is."""
+
 UNASKED = 0.5
 """What the score of such a tool keeps when the request has no word for it; so too for a tool that is deprecated."""
 
@@ -107,7 +110,7 @@ class Index:
             for tool in every
         }
         self._removing = {key for key, name in self._names.items() if any(map(REMOVING.intersection, name))}
-        self._deprecated = {(tool.server, tool.name) for tool in every if "deprecated" in tool.description.lower()}
+        self._deprecated = {(tool.server, tool.name) for tool in every if DEPRECATED.search(tool.description)}
 
     def search(self, query: str, limit: int, server: str | None = None, least: float = LEAST) -> list[tuple[str, str]]:
         """The (server, tool) names that fit a request in plain words, best first; [] when none does.
@@ -168,9 +171,9 @@ class Index:
 def _named_in_schemas(tool: Tool) -> str:
     """The words of the values that its parameters may have, and of the fields of its results."""
     values = [str(value) for each in tool.parameters for value in _list(each.schema, "enum")]
-    output = tool.output_schema or {}
-    fields = output.get("properties") if isinstance(output.get("properties"), dict) else {}
-    return " ".join(words(text) for text in [*values, *(fields or {})][:NAMED])
+    fields = (tool.output_schema or {}).get("properties")
+    named = [*values, *(fields if isinstance(fields, dict) else ())]
+    return " ".join(words(text) for text in named[:NAMED])
 
 
 def _list(schema: object, key: str) -> list[object]:
@@ -183,7 +186,10 @@ def _stems(word: str) -> Iterator[str]:
     yield word
     for ending, instead in (("ies", ("y",)), ("es", ("", "e")), ("s", ("",)), ("ed", ("", "e")), ("ing", ("", "e"))):
         if word.endswith(ending) and len(word) > len(ending) + 2:
-            yield from (word.removesuffix(ending) + end for end in instead)
+            stem = word.removesuffix(ending)
+            yield from (stem + end for end in instead)
+            if stem[-1] == stem[-2]:
+                yield stem[:-1]  # dropping, dropped
 
 
 def words(text: str) -> str:

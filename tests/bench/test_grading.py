@@ -19,6 +19,11 @@ def test_json_that_says_something_else_is_refused(answer: str) -> None:
     assert not same_json(answer, {"a": 1, "b": [2.5]})
 
 
+def test_whole_numbers_must_be_met() -> None:
+    assert not same_json('{"total": 3000002}', {"total": 3000000})
+    assert same_json('{"total": 3000002}', {"total": 3000000.0})
+
+
 def test_a_set_has_no_order_but_all_its_members_once() -> None:
     assert same_set('["b", "a"]', ["a", "b"])
     assert not same_set('["b", "a", "a"]', ["a", "b"])
@@ -31,7 +36,15 @@ def test_a_set_has_no_order_but_all_its_members_once() -> None:
     ("answer", "right", "same"),
     [
         ("1,234.50", 1234.5, True),
-        ("The total is 1234.5 EUR.", 1234.5, True),
+        ("The total: 1234.5 EUR.", 1234.5, True),
+        ("Around the total of it all, 1234.5", 1234.5, False),
+        ("it is not 17", 18, False),
+        ("8,4,4,3", 8443, False),
+        ("1,7", 17, False),
+        ("port-8443", -8443, False),
+        ("5000004", 5000000, False),
+        ("5000000", 5000000, True),
+        ("5000000.0000001", 5000000.0, True),
         ("-3", -3, True),
         ("1234.6", 1234.5, False),
         ("3 of 4", 3, False),

@@ -18,8 +18,8 @@ def test_a_search_brings_the_definitions_of_just_the_tools_that_are_used_once_ea
     (search,) = talk.turns[0].calls
     assert (search.tool, search.arguments) == ("ToolSearch", {"query": "select:read,log"})
     assert talk.turns[0].answers[0].text.splitlines() == [
-        '{"name": "read", "description": "Read.", "input_schema": {}}',
-        '{"name": "log", "description": "Log.", "input_schema": {}}',
+        '{"name":"read","description":"Read.","input_schema":{}}',
+        '{"name":"log","description":"Log.","input_schema":{}}',
     ]
 
 

@@ -1,5 +1,6 @@
 """Summary and report: means, medians and savings add up, and the report says first what it isn't."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,13 +12,14 @@ from bench.graded.modes import Mode
 from bench.graded.quick import grown
 from bench.graded.summary import Result
 from bench.graded.task import Level
+from tests.support import ROOT
 
 
 def result(
     mode: Mode, task: str, spent: int, *, requests: int = 3, level: Level = Level.HARD, right: bool = True
 ) -> Result:
     bill = Bill(requests, spent, 10, spent, dict.fromkeys(Cache, spent / 1000000.0))
-    return Result(96, mode, task, level, right, "" if right else "wrong", bill, bill, 0.5)
+    return Result(96, mode, task, level, right, "" if right else "wrong", bill, bill, right, 0.5)
 
 
 RESULTS = [
@@ -26,7 +28,7 @@ RESULTS = [
     result(Mode.DIRECT, "c", 100, level=Level.SIMPLE),
     result(Mode.HUB, "a", 100),
     result(Mode.HUB, "b", 600),
-    result(Mode.HUB, "c", 200, level=Level.SIMPLE, right=False),
+    result(Mode.HUB, "c", 200, level=Level.SIMPLE),
 ]
 
 
@@ -39,12 +41,19 @@ def test_savings_are_of_the_means_and_of_each_task() -> None:
     assert hard.median_saved == pytest.approx((0.9 + 0.8) / 2)
     assert hard.more_requests == 0
     assert simple.mean_saved == pytest.approx(-1)
+    assert [(each.tasks, each.dearer) for each in (hard, simple, every)] == [(2, 0), (1, 1), (3, 1)]
     assert every.dollars_saved[Cache.COLD.value] == pytest.approx(1 - 900 / 4100)
+
+
+def test_only_tasks_that_ended_right_in_both_are_compared() -> None:
+    failed = [result(Mode.DIRECT, "d", 5000, right=False), result(Mode.HUB, "d", 10)]
+    broken = [result(Mode.DIRECT, "e", 5000), result(Mode.HUB, "e", 1, right=False)]
+    assert summary.against([*RESULTS, *failed, *broken], 96, Mode.DIRECT) == summary.against(RESULTS, 96, Mode.DIRECT)
 
 
 def test_figures_are_means_and_medians_of_the_tasks() -> None:
     figures = summary.figures([each for each in RESULTS if each.mode is Mode.HUB])
-    assert (figures.tasks, figures.passed, figures.input_mean, figures.input_median) == (3, 2, 300, 200)
+    assert (figures.tasks, figures.passed, figures.input_mean, figures.input_median) == (3, 3, 300, 200)
 
 
 def test_tasks_in_which_the_hub_was_worse_are_named() -> None:
@@ -62,6 +71,11 @@ def test_tables_line_up_and_savings_read_as_changes() -> None:
 | hard tasks |  +5.0 % |
 """
     )
+
+
+def test_the_table_of_the_readme_is_the_one_of_the_results() -> None:
+    results = json.loads((ROOT / "bench" / "results" / "graded.json").read_text())
+    assert report.headline(results) in (ROOT / "README.md").read_text()
 
 
 def test_the_report_says_first_that_no_model_chose_the_plans() -> None:

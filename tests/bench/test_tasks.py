@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.graded.grading import graded
 from bench.graded.task import Level, Task
 from bench.graded.tasks import TASKS
 from bench.graded.worlds import World
@@ -21,6 +22,13 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("empty") / "work"
     World(folder).reset()
     return folder
+
+
+def contents(world: World) -> dict[str, bytes]:
+    """What the servers show of a world: git's own files aside, but for what it has committed."""
+    files = (path for path in world.root.rglob("*") if path.is_file() and ".git" not in path.parts)
+    shown = {str(path.relative_to(world.root)): path.read_bytes() for path in files}
+    return {**shown, "refs": world.git("for-each-ref").encode() + world.git("status", "--porcelain", "-b").encode()}
 
 
 @pytest.fixture
@@ -49,13 +57,17 @@ def test_no_request_names_a_tool() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_the_right_end_is_accepted_and_wrong_ones_are_refused(task: Task, world: World) -> None:
+def test_the_right_end_is_accepted_and_wrong_ones_are_refused(task: Task, world: World, tmp_path: Path) -> None:
     task.make(world)
-    assert not task.grade(world, NO_ANSWER), "a world in which nothing was done is accepted"
+    assert graded(task, world, NO_ANSWER)
+    before = contents(world)
+    shutil.copytree(world.root, tmp_path / "untouched")
     answer = task.solve(world)
-    assert task.grade(world, answer), f"the right answer is refused: {answer}"
+    assert graded(task, world, answer) == ""
     assert len(task.wrong) >= 2
-    assert [wrong for wrong in task.wrong if task.grade(world, wrong)] == []
+    assert [wrong for wrong in task.wrong if not graded(task, world, wrong)] == []
+    if contents(world) != before:
+        assert graded(task, World(tmp_path / "untouched"), answer), "a world in which nothing was done is accepted"
 
 
 @pytest.mark.parametrize("task", TASKS[:3], ids=lambda task: task.name)

@@ -58,6 +58,8 @@ def test_the_error_that_ended_the_program_is_told_once() -> None:
     listed = failed("tool", text, [call(1, Outcome.FAILED, "api.add failed: the disk is full")])
     assert listed.count("the disk is full") == 1
     assert '  1. api.add({"text": "1"}): failed, as told above' in listed
+    other = failed("tool", text, [call(1, Outcome.FAILED, "full")])
+    assert '  1. api.add({"text": "1"}): failed: full' in other
 
 
 def test_what_is_nobodys_fault_but_the_hubs_is_its_own_kind() -> None:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.graded.agents import LISTED_WAIT
 from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Downstream, Hostile, NotMeasuredError, Setting, Started, meta
+from bench.graded.starting import LISTED_WAIT
 from bench.graded.task import Call, Plan
 from bench.graded.tasks import TASKS
 from bench.processes import ROOT, BenchError, Era, RawServer

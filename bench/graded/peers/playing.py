@@ -12,11 +12,13 @@ from mcp.client.stdio import stdio_client
 
 from bench import servers
 from bench.graded import agents, billing
-from bench.graded.agents import CALL_WAIT, Agent, HubAgent, PlanError, ask, parameters
+from bench.graded.agents import CALL_WAIT, Agent, HubAgent, PlanError, ask
 from bench.graded.billing import Cache
+from bench.graded.grading import graded
 from bench.graded.peers.hub import Hub
 from bench.graded.peers.measure import Upfront
 from bench.graded.peers.peer import Downstream, Peer, Started
+from bench.graded.starting import parameters
 from bench.graded.task import Answer, Call, Task
 from bench.graded.tasks import TASKS
 from bench.graded.worlds import World
@@ -47,9 +49,8 @@ class Outcome:
 class PeerAgent:
     """Asks a peer's tools, and holds a plan to what an agent can know: programs call tools whose names it has read."""
 
-    def __init__(self, client: Client, root: Path) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._root = root
         self._read = client.instructions or ""
 
     async def answer(self, call: Call) -> Answer:
@@ -57,7 +58,7 @@ class PeerAgent:
         for name in called(call.arguments.get("code", "")):
             if not re.search(rf"\b{name}\b", self._read):
                 raise PlanError(f"the program calls {name}, which no look-up showed before")
-        answered = await ask(self._client, call, self._root)
+        answered = await ask(self._client, call)
         self._read += answered.text
         return answered
 
@@ -109,21 +110,20 @@ async def play(
                 world.reset()
                 task.make(world)
                 try:
-                    talk = await agents.play(plan, world, _agent(peer, client, names, root / "work"))
+                    talk = await agents.play(plan, world, _agent(peer, client, names))
                 except Exception as error:  # a plan that breaks has failed its task; the others are played
                     found.append(Outcome(task.name, task.level, False, f"{type(error).__name__}: {error}"[:500]))
                     continue
-                right = task.grade(world, talk.answer)
                 bill = billing.bill(stands, task.request, talk, price)
-                why = "" if right else f"the answer was {talk.answer[:300]!r}"
+                why = graded(task, world, talk.answer)
                 cost = (bill.requests, bill.input, bill.output, round(bill.dollars[Cache.NONE], 6))
-                found.append(Outcome(task.name, task.level, right, why, *cost, round(talk.seconds, 3)))
+                found.append(Outcome(task.name, task.level, not why, why, *cost, round(talk.seconds, 3)))
     return found
 
 
-def _agent(peer: Peer, client: Client, names: frozenset[str], root: Path) -> Agent:
+def _agent(peer: Peer, client: Client, names: frozenset[str]) -> Agent:
     """The hub's plans are those of `python -m bench`, and so is their agent."""
-    return HubAgent(client, names, root) if isinstance(peer, Hub) else PeerAgent(client, root)
+    return HubAgent(client, names) if isinstance(peer, Hub) else PeerAgent(client)
 
 
 def right_everywhere(outcomes: Mapping[str, Sequence[Outcome]]) -> frozenset[str]:

@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 
-from bench.graded.grading import said, same_json, same_number, same_text
+from bench.graded.grading import bare, same_json, same_number, same_text
 from bench.graded.task import Level, Task, look, program
 from bench.graded.tasks.files import (
     FILESYSTEM,
@@ -154,7 +154,7 @@ def bump_solved(world: World) -> str:
 
 def bump_graded(world: World, answer: str) -> bool:
     new, changed = bumped(package())
-    return said(answer) == new and same_files(world, {**package(), **changed})
+    return bare(answer) == new and same_files(world, {**package(), **changed})
 
 
 def bump_direct(_: World) -> Steps:

@@ -287,8 +287,13 @@ def slow_solved(world: World) -> str:
 
 
 def slow_direct(_: World) -> Steps:
-    (answer,) = yield [filesystem("read_text_file", path="files/gateway.log")]
-    return slow_requests(answer.text)
+    sql = r"""
+SELECT regexp_extract(line, 'request=(\S+)', 1)
+FROM (SELECT unnest(string_split(content, chr(10))) AS line FROM read_text('files/gateway.log'))
+WHERE TRY_CAST(regexp_extract(line, 'ms=(\d+)', 1) AS INTEGER) > 5000
+"""
+    (answer,) = yield [call("duckdb", "execute_query", sql=sql)]
+    return json.dumps([row[0] for row in json.loads(answer.text)["rows"]])
 
 
 def slow_hub(_: World) -> Steps:
@@ -378,7 +383,7 @@ TASKS = (
     Task(
         name="slow-requests",
         level=Level.EDGE,
-        servers=FILESYSTEM,
+        servers=frozenset({"filesystem", "duckdb"}),
         request="Which requests in files/gateway.log took more than 5000 ms? Its lines have request=ID and, at their "
         "end, ms=NUMBER. Answer with a JSON array of the IDs.",
         make=made(gateway),

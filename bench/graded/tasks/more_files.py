@@ -6,16 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from bench.graded.grading import same_json, same_set
-from bench.graded.task import Level, Task, look, program
+from bench.graded.task import Level, Task, call, look, program
 from bench.graded.tasks.files import (
     FILESYSTEM,
     Steps,
     Texts,
-    by_path,
     filesystem,
     made,
-    names,
-    relative,
     standing,
 )
 from bench.graded.worlds import World
@@ -61,10 +58,13 @@ def errors_solved(world: World) -> str:
 
 
 def errors_direct(_: World) -> Steps:
-    (listing,) = yield [filesystem("list_directory", path="files/logs")]
-    paths = [f"files/logs/{name}" for name in names(listing.text)]
-    (read,) = yield [filesystem("read_multiple_files", paths=paths)]
-    return json.dumps(errors(text.strip() for text in by_path(read.text).values()))
+    sql = r"""
+SELECT regexp_extract(line, '^\S+ ERROR (\w+):', 1) AS component, count(*)
+FROM (SELECT unnest(string_split(content, chr(10))) AS line FROM read_text('files/logs/*.log'))
+WHERE component <> '' GROUP BY component
+"""
+    (answer,) = yield [call("duckdb", "execute_query", sql=sql)]
+    return json.dumps(dict(json.loads(answer.text)["rows"]))
 
 
 def errors_hub(_: World) -> Steps:
@@ -120,9 +120,12 @@ def lacking_solved(world: World) -> str:
 
 
 def lacking_direct(_: World) -> Steps:
-    (found,) = yield [filesystem("search_files", path="files/services", pattern="*/config.json")]
-    (read,) = yield [filesystem("read_multiple_files", paths=relative(found.text))]
-    return json.dumps(lacking(by_path(read.text)))
+    sql = """
+SELECT split_part(filename, '/', -2) FROM read_text('files/services/*/config.json')
+WHERE json_extract(content, '$.http.max_connections') IS NULL
+"""
+    (answer,) = yield [call("duckdb", "execute_query", sql=sql)]
+    return json.dumps([row[0] for row in json.loads(answer.text)["rows"]])
 
 
 def lacking_hub(_: World) -> Steps:
@@ -175,8 +178,13 @@ def tills_solved(world: World) -> str:
 
 
 def tills_direct(_: World) -> Steps:
-    (read,) = yield [filesystem("read_multiple_files", paths=[f"files/till/{month}.csv" for month in MONTHS])]
-    return json.dumps(by_group(by_path(read.text).values()))
+    sql = """
+SELECT split_part(line, ';', 2), sum(CAST(split_part(line, ';', 3) AS DECIMAL(12, 2)))
+FROM (SELECT unnest(string_split(content, chr(10))) AS line FROM read_text('files/till/*.csv'))
+WHERE line LIKE '20%;%;%' GROUP BY 1
+"""
+    (answer,) = yield [call("duckdb", "execute_query", sql=sql)]
+    return json.dumps({group: float(total) for group, total in json.loads(answer.text)["rows"]})
 
 
 def tills_hub(_: World) -> Steps:
@@ -283,7 +291,7 @@ TASKS = (
     Task(
         name="errors-by-component",
         level=Level.HARD,
-        servers=FILESYSTEM,
+        servers=frozenset({"filesystem", "duckdb"}),
         request="files/logs has the shop's log of each day of November, named like shop-2025-11-03.log. A line is "
         "'TIME LEVEL COMPONENT: MESSAGE'. How many lines of level ERROR has each component in the whole month? "
         "Answer with a JSON object from component to number, without components that have none.",
@@ -297,7 +305,7 @@ TASKS = (
     Task(
         name="configs-lacking-limit",
         level=Level.HARD,
-        servers=FILESYSTEM,
+        servers=frozenset({"filesystem", "duckdb"}),
         request="Each service has a folder in files/services with its config.json. Which services set no "
         "max_connections in the object http of their config? Answer with a JSON array of the folders' names.",
         make=made(services),
@@ -310,7 +318,7 @@ TASKS = (
     Task(
         name="till-totals",
         level=Level.HARD,
-        servers=FILESYSTEM,
+        servers=frozenset({"filesystem", "duckdb"}),
         request="files/till has a CSV file per month, from 2024-01.csv to 2025-12.csv. Each begins with a title and an "
         "empty line; then come the line 'date;group;amount', one row per sale, and a last line with the month's total. "
         "What did each group bring in over all 24 months? Answer with a JSON object from group to amount, rounded to "
