@@ -1,15 +1,30 @@
 """Usage to money: what an answer used, what its model costs, and the product of the two.
 
-Pure. Money is whole nano-dollars: 1 dollar is 1,000,000,000, and 1 dollar for a
-million tokens is 1,000 a token, so that every published price is a whole number and no sum is ever rounded.
+Pure but for reading the list that is shipped. Money is whole nano-dollars: 1 dollar is 1,000,000,000, and 1 dollar
+for a million tokens is 1,000 a token, so that every published price is a whole number.
 """
 
+import re
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
+
+PRICES = Path(__file__).parent / "prices.toml"
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar."""
+
+PER_MILLION = NANO // 1_000_000
+"""Nano-dollars for a token at one dollar for a million tokens."""
+
+DATED = re.compile(r"[-@](\d{8}|latest)$")
+"""What follows the name of a model in the id of one of its snapshots."""
+
+Amount = str | int | float | Decimal
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,34 @@ class Usage:
             web_searches=max(self.web_searches, other.web_searches),
         )
 
+    def plus(self, other: "Usage") -> "Usage":
+        """Both together."""
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cache_write_5m=self.cache_write_5m + other.cache_write_5m,
+            cache_write_1h=self.cache_write_1h + other.cache_write_1h,
+            cache_read=self.cache_read + other.cache_read,
+            web_searches=self.web_searches + other.web_searches,
+        )
+
     @classmethod
     def from_api(cls, usage: Mapping[str, Any]) -> "Usage":
         """Read the API's `usage` object; a field that is missing, unknown or no count is 0.
 
-        Cache writes that `cache_creation` doesn't split are 5-minute ones, the API's default.
+        Cache writes that `cache_creation` doesn't split are 5-minute ones, the API's default. The `iterations` that
+        are a compaction are added: they are billed, and the counts at the top leave them out.
         """
-        split, searches = usage.get("cache_creation"), usage.get("server_tool_use")
+        iterations = usage.get("iterations")
+        counted = cls._from_counts(usage)
+        for step in iterations if isinstance(iterations, list) else []:
+            if isinstance(step, Mapping) and step.get("type") == "compaction":
+                counted = counted.plus(cls._from_counts(step))
+        return counted
+
+    @classmethod
+    def _from_counts(cls, usage: Mapping[str, Any]) -> "Usage":
+        split = usage.get("cache_creation")
         hour = _count(split, "ephemeral_1h_input_tokens")
         short = _count(split, "ephemeral_5m_input_tokens")
         return cls(
@@ -65,7 +101,7 @@ class Usage:
             cache_write_5m=max(short, _count(usage, "cache_creation_input_tokens") - hour),
             cache_write_1h=hour,
             cache_read=_count(usage, "cache_read_input_tokens"),
-            web_searches=_count(searches, "web_search_requests"),
+            web_searches=_count(usage.get("server_tool_use"), "web_search_requests"),
         )
 
 
@@ -76,7 +112,11 @@ def _count(counts: object, name: str) -> int:
 
 @dataclass(frozen=True)
 class Price:
-    """Nano-dollars for one token of each kind, and for one web search."""
+    """Nano-dollars for one token of each kind, and for one web search.
+
+    `percent` is what the tokens' prices are multiplied by, in hundredths; `long_prompt` has the prices of an
+    answer to a long prompt, where those differ.
+    """
 
     input: int
     output: int
@@ -84,15 +124,170 @@ class Price:
     cache_write_1h: int
     cache_read: int
     web_search: int
+    percent: int = 100
+    long_prompt: "LongPrompt | None" = None
+
+    @classmethod
+    def per_million(
+        cls,
+        input: Amount,
+        output: Amount,
+        cache_write_5m: Amount | None = None,
+        cache_write_1h: Amount | None = None,
+        cache_read: Amount | None = None,
+        web_searches: Amount = 10,
+    ) -> "Price":
+        """Prices in dollars for a million tokens, and for a thousand web searches.
+
+        Cache prices left out follow from `input` as in Anthropic's list: 1.25 times to write for 5 minutes, twice
+        for an hour, a tenth to read. ValueError if one is negative or no whole number of nano-dollars for a token.
+        """
+        base = _decimal(input)
+        return cls(
+            _per_token(base),
+            _per_token(output),
+            _per_token(base * Decimal("1.25") if cache_write_5m is None else cache_write_5m),
+            _per_token(base * 2 if cache_write_1h is None else cache_write_1h),
+            _per_token(base / 10 if cache_read is None else cache_read),
+            nano_dollars(_decimal(web_searches) / 1000),
+        )
+
+
+@dataclass(frozen=True)
+class LongPrompt:
+    """The prices of an answer whose prompt, cache included, has more than `above` tokens."""
+
+    above: int
+    price: Price
 
 
 def cost(usage: Usage, price: Price) -> int:
-    """What `usage` costs at `price`, in nano-dollars."""
-    return (
+    """What `usage` costs at `price`, in nano-dollars; what a percentage leaves of one is rounded up."""
+    if price.long_prompt is not None and usage.prompt > price.long_prompt.above:
+        price = replace(price.long_prompt.price, percent=price.percent)
+    tokens = (
         usage.input * price.input
         + usage.output * price.output
         + usage.cache_write_5m * price.cache_write_5m
         + usage.cache_write_1h * price.cache_write_1h
         + usage.cache_read * price.cache_read
-        + usage.web_searches * price.web_search
     )
+    return -(-tokens * price.percent // 100) + usage.web_searches * price.web_search
+
+
+def worst_cost(usage: Usage, price: Price) -> int:
+    """The most that an answer within `usage` can cost, in nano-dollars.
+
+    Within: no more output and web searches, and no longer a prompt; each token of the prompt may turn out to be
+    read from the cache, plain input, or written for a lifetime up to its own, whichever is the dearest.
+    """
+    most = cost(usage, _dearest(price))
+    if price.long_prompt is None:
+        return most
+    return max(most, cost(usage, replace(_dearest(price), long_prompt=None)))
+
+
+def _dearest(price: Price) -> Price:
+    read = max(price.cache_read, price.input)
+    short = max(read, price.cache_write_5m)
+    above = price.long_prompt
+    return replace(
+        price,
+        input=read,
+        cache_read=read,
+        cache_write_5m=short,
+        cache_write_1h=max(short, price.cache_write_1h),
+        long_prompt=above and LongPrompt(above.above, _dearest(above.price)),
+    )
+
+
+class PriceList:
+    """The price of each model: what a person set first, then what is shipped."""
+
+    def __init__(
+        self, shipped: Mapping[str, Price], overrides: Mapping[str, Price], fast_percent: int, geo_percent: int
+    ) -> None:
+        self._tables = (overrides, shipped)
+        self._fast_percent = fast_percent
+        self._geo_percent = geo_percent
+
+    @classmethod
+    def shipped(cls) -> "PriceList":
+        """The list in prices.toml."""
+        return cls.parse(PRICES.read_text(encoding="utf-8"))
+
+    @classmethod
+    def parse(cls, text: str) -> "PriceList":
+        """A list in the form of prices.toml; ValueError or KeyError if it isn't in that form."""
+        data = tomllib.loads(text, parse_float=Decimal)
+        terms = data["terms"]
+        prices: dict[str, Price] = {}
+        for name, model in data["models"].items():
+            price = Price.per_million(**model["tokens"], web_searches=terms["web_searches"])
+            if "long_prompt" in model:
+                beyond = Price.per_million(**model["long_tokens"], web_searches=terms["web_searches"])
+                price = replace(price, long_prompt=LongPrompt(model["long_prompt"], beyond))
+            prices |= dict.fromkeys((name, *model.get("aliases", ())), price)
+        return cls(prices, {}, terms["fast_percent"], terms["geo_percent"])
+
+    def with_overrides(self, overrides: Mapping[str, Price]) -> "PriceList":
+        """This list with other prices for some models (ids, or globs over them), or for models that it lacks."""
+        theirs, shipped = self._tables
+        return PriceList(
+            shipped,
+            {**overrides, **{k: v for k, v in theirs.items() if k not in overrides}},
+            self._fast_percent,
+            self._geo_percent,
+        )
+
+    def of(self, model: str, request: Mapping[str, Any] | None = None) -> Price | None:
+        """The price of `model`, None if nobody gave one.
+
+        `request` is the body whose `speed` and `inference_geo` change the price; none of it is read otherwise.
+        """
+        price = next(filter(None, (_find(table, model) for table in self._tables)), None)
+        if price is None or request is None:
+            return price
+        percent = price.percent
+        if request.get("speed") == "fast":
+            percent = percent * self._fast_percent // 100
+        if request.get("inference_geo") not in (None, "global"):
+            percent = percent * self._geo_percent // 100
+        return replace(price, percent=percent)
+
+
+def _find(prices: Mapping[str, Price], model: str) -> Price | None:
+    exact = prices.get(model) or prices.get(DATED.sub("", model))
+    return exact or next((price for glob, price in prices.items() if fnmatchcase(model, glob)), None)
+
+
+def nano_dollars(dollars: Amount) -> int:
+    """Dollars as nano-dollars; ValueError if they are negative, no number, or finer than that."""
+    nano = _decimal(dollars) * NANO
+    if nano != nano.to_integral_value():
+        raise ValueError(f"{dollars} dollars are no whole number of nano-dollars.")
+    return int(nano)
+
+
+def dollars_text(nano: int) -> str:
+    """Nano-dollars as a person reads them: "50.00", "0.0375", to the last digit, and at least two after the point."""
+    whole, rest = divmod(nano, NANO)
+    digits = f"{rest:09}".rstrip("0").ljust(2, "0")
+    return f"{whole:,}.{digits}"
+
+
+def _per_token(dollars: Amount) -> int:
+    nano = _decimal(dollars) * PER_MILLION
+    if nano != nano.to_integral_value():
+        raise ValueError(f"{dollars} dollars for a million tokens are no whole number of nano-dollars for one.")
+    return int(nano)
+
+
+def _decimal(amount: Amount) -> Decimal:
+    try:
+        value = Decimal(str(amount))
+    except InvalidOperation:
+        raise ValueError(f"{amount!r} is no amount of dollars.") from None
+    if not value.is_finite() or value < 0:
+        raise ValueError(f"{amount} is no amount of dollars.")
+    return value
