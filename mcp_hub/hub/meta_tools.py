@@ -71,8 +71,7 @@ def _schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dic
 META_TOOLS = (
     MetaTool(
         "listToolFiles",
-        "Lists the servers' files of tool signatures. With query (plain words): the signatures that fit best, of all "
-        "servers or one.",
+        "Lists the servers' files. With query (plain words): the tool signatures that fit best, of all servers or one.",
         _schema(
             query={"type": "string"},
             server={"type": "string"},
@@ -94,20 +93,17 @@ META_TOOLS = (
     ),
     MetaTool(
         "getToolDocs",
-        "Nested parameters, constraints, an example of a tool (several with commas), when a signature isn't enough.",
+        "Nested parameters, constraints, an example of a tool, when a signature isn't enough.",
         _schema(("server", "tool"), server={"type": "string"}, tool={"type": "string"}),
         read_only=True,
     ),
     MetaTool(
         "executeToolCode",
-        """Runs a Starlark program (most plain Python runs as it is) over the servers' tools, which are functions with \
-keyword arguments that give dicts, lists or text. Only its result comes back: loop, join and filter here, in one \
-program.
+        """Runs a Starlark program (most plain Python runs as it is) that calls the servers' tools with keyword \
+arguments; they give dicts, lists or text. Only the result comes back: loop, join and filter here, in one program.
 
 late = [i for i in github.list_issues(owner="a", repo="b") if i["days_open"] > 30]
-for i in late:
-    slack.post_message(channel="ops", text=f"{i['title']} is late")
-result = [i["title"] for i in late]
+result = [slack.post_message(channel="ops", text=i["title"])["ts"] for i in late]
 
 A failed call ends it, unless try/except catches it. parallel(fn, items) runs fn(item) side by side. json, re, math, \
 datetime, collections, itertools are there; no class, open, network or clock. resume: a failed run's id, whose calls \

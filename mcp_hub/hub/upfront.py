@@ -15,8 +15,8 @@ INSTRUCTION_CHARACTERS = 2_000
 
 ALL = "The tools of all servers, ready to call in one program with executeToolCode:"
 SOME = (
-    "Many MCP servers behind four tools. Find signatures with listToolFiles(query) or readToolFile, then do the whole "
-    "task in one program with executeToolCode. Servers:"
+    "MCP servers behind four tools. Find signatures with listToolFiles(query) or readToolFile, then do the whole task "
+    "in one executeToolCode. Servers:"
 )
 OFTEN = "Used often here, ready to call:"
 
@@ -56,12 +56,16 @@ def _servers_and_used(purposes: Mapping[str, str], used: Sequence[Tool]) -> str:
         fits = _length(servers) <= room - len(SOME)
         if fits:
             break
-    lines = _within(SOME, servers, int(room) - (0 if fits else MORE_CHARACTERS))
-    if (left_out := len(servers) + 1 - len(lines)) > 0:
+    _, *shown = _within(SOME, servers, int(room) - (0 if fits else MORE_CHARACTERS))
+    named = [line.removeprefix("- ") for line in shown if line.removeprefix("- ") in purposes]
+    lines = [SOME, *(line for line in shown if line.removeprefix("- ") not in purposes)]
+    if named:
+        lines.append(f"- {', '.join(named)}")  # on one line: every request of a session pays for it
+    if (left_out := len(servers) - len(shown)) > 0:
         lines.append(f"- and {left_out} more: listToolFiles() names all")
     if used:
-        shown = _within(OFTEN, (f"{tool.server}: {stubs.signature(tool)}" for tool in used), _left(lines))
-        lines += shown if len(shown) > 1 else []
+        often = _within(OFTEN, (f"{tool.server}: {stubs.signature(tool)}" for tool in used), _left(lines))
+        lines += often if len(often) > 1 else []
     return "\n".join(lines)
 
 

@@ -54,8 +54,8 @@ def test_a_large_catalog_is_told_by_its_servers_and_what_is_used_often() -> None
     known = catalog(github=many("list", 60), slack=[tool("post", "Posts.", "text")])
     used = [("slack", "post"), ("github", "list_7"), ("github", "gone"), ("gone", "list_1")]
     assert instructions({"github": "Code and issues", "slack": ""}, known, used) == snapshot("""\
-Many MCP servers behind four tools. Find signatures with listToolFiles(query) or readToolFile, then do the whole \
-task in one program with executeToolCode. Servers:
+MCP servers behind four tools. Find signatures with listToolFiles(query) or readToolFile, then do the whole task in \
+one executeToolCode. Servers:
 - github: Code and issues
 - slack
 Used often here, ready to call:
@@ -87,17 +87,22 @@ def test_no_server_is_left_out_where_all_names_fit() -> None:
 
 def test_servers_nobody_has_seen_yet_are_named() -> None:
     assert instructions({"github": "Code and issues", "time": ""}, NOTHING, ()) == snapshot("""\
-Many MCP servers behind four tools. Find signatures with listToolFiles(query) or readToolFile, then do the whole \
-task in one program with executeToolCode. Servers:
+MCP servers behind four tools. Find signatures with listToolFiles(query) or readToolFile, then do the whole task in \
+one executeToolCode. Servers:
 - github: Code and issues
 - time\
 """)
 
 
+def test_servers_of_which_nothing_is_said_share_a_line() -> None:
+    text = instructions({"time": "", "github": "Code and issues", "memory": "", "git": ""}, NOTHING, ())
+    assert text.splitlines()[1:] == ["- github: Code and issues", "- time, memory, git"]
+
+
 def test_with_many_servers_the_last_ones_are_counted() -> None:
     text = instructions({f"server_{number}": "x" * 80 for number in range(500)}, NOTHING, ())
     assert len(text) <= INSTRUCTION_CHARACTERS
-    assert text.splitlines()[-1] == snapshot("- and 356 more: listToolFiles() names all")
+    assert text.splitlines()[-1] == snapshot("- and 355 more: listToolFiles() names all")
 
 
 def test_used_signatures_have_room_beside_many_servers() -> None:
