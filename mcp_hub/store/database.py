@@ -110,6 +110,64 @@ def _folder(db: Database) -> None:
     db.table("runs").create_index(["folder"])
 
 
+@migrations(name="0005_ledger")
+def _ledger(db: Database) -> None:
+    """What requests to a model may cost and did cost: a row each, and sums by minute and by day for the caps.
+
+    Money is in nano-dollars. A row without a status is a reservation; in it, `tokens` and `dollars` are null until
+    something is known of what was used.
+    """
+    db.table("ledger").create(
+        {
+            "id": str,
+            "came_at": float,
+            "admitted_at": float,
+            "process": str,
+            "customer": str,
+            "team": str,
+            "key": str,
+            "upstream": str,
+            "session": str,
+            "model_asked": str,
+            "model": str,
+            "requests": int,
+            "reserved_dollars": int,
+            "reserved_tokens": int,
+            "input": int,
+            "output": int,
+            "cache_write_5m": int,
+            "cache_write_1h": int,
+            "cache_read": int,
+            "web_searches": int,
+            "tokens": int,
+            "dollars": int,
+            "status": str,
+            "http_status": int,
+            "first_byte": float,
+            "seconds": float,
+        },
+        pk="id",
+        not_null={"id", "admitted_at", "process", "requests", "reserved_dollars", "reserved_tokens"},
+    )
+    db.table("ledger").create_index(["admitted_at"])
+    for tier in ("customer", "team", "key", "upstream", "session"):
+        db.table("ledger").create_index([tier, "admitted_at"])
+    db.execute("create index ledger_open on ledger (process) where status is null")
+    db.table("ledger_sums").create(
+        {
+            "tier": str,
+            "name": str,
+            "granularity": int,
+            "start": int,
+            "dollars": int,
+            "tokens": int,
+            "requests": int,
+        },
+        pk=("tier", "name", "granularity", "start"),
+        not_null={"dollars", "tokens", "requests"},
+    )
+
+
 def open_database(folder: Path) -> Database:
     """The database in `folder`, made readable by this user only and migrated.
 

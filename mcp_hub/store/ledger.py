@@ -1,0 +1,283 @@
+"""The ledger: what each request to a model may cost, reserved before it goes out, and what it did cost.
+
+Above it is the proxy's flow, below it the table `ledger` and the sums in `standings`. A request has one row: a
+reservation of its worst case until it is settled. Caps are read, the decision is made and the reservation written in
+one transaction that no other writer, in this process or another, can come between; so spent and reserved amounts
+together never pass a cap. A killed process leaves its reservations behind, which `recover` settles.
+
+A commit outlives the process, killed or not; after a power failure, the last ones may be missing.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Standing, Waits, Want, decide
+from mcp_hub.proxy.pricing import Usage
+from mcp_hub.store.standings import TIERS, Amounts, add_spent, kept_name, standing
+from mcp_hub.store.writer import BUSY_TIMEOUT
+
+MOST = 10**15
+"""Of dollars (a million of them, in nano-dollars) or tokens in one row: no request takes more, whatever was said of
+it, and a sum of thousands of such rows still fits into SQLite's integers."""
+
+GROUPS = {
+    "customer": "customer",
+    "team": "team",
+    "key": "key",
+    "upstream": "upstream",
+    "session": "session",
+    "model": "model",
+    "day": "strftime('%Y-%m-%d', admitted_at, 'unixepoch')",
+}
+"""What usage can be grouped by, as SQL."""
+
+
+class Status(StrEnum):
+    """How a request ended. A row without one is a reservation."""
+
+    OK = "ok"
+    FAILED = "failed"
+    """The upstream answered with an error, or couldn't be reached."""
+    BROKEN = "broken"
+    """The upstream broke off in the middle of its answer."""
+    LEFT = "left"
+    """The client went away before the end."""
+    LOST = "lost"
+    """The proxy was killed meanwhile."""
+
+
+_ERRORS = (Status.FAILED, Status.BROKEN, Status.LOST)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A request, as the ledger keeps it; "" where there is none of something. `at` is when it came, Unix seconds."""
+
+    id: str
+    at: float
+    key: str
+    team: str
+    customer: str
+    upstream: str
+    session: str
+    model_asked: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Settled requests added up. `group` has a value for each name that was asked for, in that order."""
+
+    group: tuple[str, ...]
+    requests: int
+    errors: int
+    usage: Usage
+    tokens: int
+    """More than `usage` has by the worst cases of requests of which nothing else is known."""
+    dollars: int
+    """Nano-dollars."""
+
+
+_RESERVE = (
+    "insert into ledger (id, came_at, admitted_at, process, customer, team, key, upstream, session, model_asked, "
+    "model, requests, reserved_dollars, reserved_tokens) values (:id, :at, :admitted_at, :process, :customer, :team, "
+    ":key, :upstream, :session, :model_asked, :model, :requests, :reserved_dollars, :reserved_tokens)"
+)
+
+_NOTE = (
+    "update ledger set input = :input, output = :output, cache_write_5m = :cache_write_5m, "
+    "cache_write_1h = :cache_write_1h, cache_read = :cache_read, web_searches = :web_searches, tokens = :tokens, "
+    "dollars = :dollars where id = :id and status is null"
+)
+
+_END = (
+    "update ledger set tokens = ?, dollars = ?, status = ?, http_status = ?, first_byte = ?, seconds = ? where id = ?"
+)
+
+
+class Ledger:
+    """The `ledger` table, for any thread; several processes may use the same database.
+
+    Threads take turns at one connection, in this process's own lock: SQLite's would have them sleep between tries.
+    Methods raise sqlite3.Error, and nothing was written, when the database is locked for long, full or read-only.
+    """
+
+    def __init__(self, path: Path, process: str) -> None:
+        """`path` is the database's file, as `open_database` has made it.
+
+        `process` names this life of the proxy, unlike any other's: a number of a process comes again, so its time of
+        start belongs to it.
+        """
+        self._path = path
+        self._process = process
+        self._turn = threading.Lock()
+        self._kept: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the connection. Open reservations stay, for `recover`."""
+        with self._turn:
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
+
+    def reserve(self, entry: Entry, caps: Sequence[Cap], want: Want, at: float) -> Allowed | Waits | Refused:
+        """Reserve what a request may need at most, if every cap has room for it at `at`, Unix seconds.
+
+        Only Allowed has written anything. A request that waits is asked for again, with the same entry and a new
+        `at`: it counts in the windows of the time at which it was admitted. Raises ValueError for a cap that isn't
+        on the entry's own customer, team, key, upstream or session, since nothing would ever count against it.
+        """
+        names = {tier: str(getattr(entry, tier)) for tier in TIERS}
+        for cap in caps:
+            if names[cap.tier] != cap.name:
+                raise ValueError(f"a cap on {cap.tier} {cap.name!r} doesn't apply to {names[cap.tier]!r}")
+        with self._writing() as connection:
+            decision = decide([standing(connection, cap, at) for cap in caps], want, at)
+            if isinstance(decision, Allowed):
+                texts = {name: kept_name(value) for name, value in asdict(entry).items() if name not in ("id", "at")}
+                row = {
+                    "id": entry.id,
+                    "at": entry.at,
+                    "admitted_at": at,
+                    "process": self._process,
+                    "requests": want.requests,
+                    "reserved_dollars": _bounded(want.dollars),
+                    "reserved_tokens": _bounded(want.tokens),
+                }
+                connection.execute(_RESERVE, texts | row)
+        return decision
+
+    def noted(self, id: str, usage: Usage, dollars: int) -> None:
+        """Keep what a request has used so far, in tokens and nano-dollars, in case this process is killed.
+
+        The reservation stays as it is. `recover` charges what was noted last in place of the worst case, so note
+        nothing that the upstream's bill could still pass. Of a settled request, nothing changes.
+        """
+        with self._writing() as connection:
+            _note(connection, id, usage, dollars)
+
+    def settle(
+        self,
+        id: str,
+        usage: Usage,
+        dollars: int,
+        status: Status,
+        first_byte: float | None,
+        seconds: float,
+        http_status: int,
+    ) -> bool:
+        """Replace a reservation by what was used, in tokens and nano-dollars.
+
+        `first_byte` and `seconds` are the seconds to the answer's first byte and to its end. False, and nothing
+        changes, when the request isn't open: it was settled before, or never reserved.
+        """
+        with self._writing() as connection:
+            _note(connection, id, usage, dollars)
+            row = connection.execute("select * from ledger where id = ? and status is null", [id]).fetchone()
+            if row is not None:
+                _end(connection, row, status, http_status, first_byte, seconds)
+        return row is not None
+
+    def recover(self, alive: Callable[[str], bool]) -> int:
+        """Settle the reservations of processes that are gone, as LOST; how many there were.
+
+        Each is charged what was noted of it, else its worst case. `alive` is asked for each other process that has
+        reservations, by the name it gave itself.
+        """
+        with closing(self._connect()) as connection:
+            found = connection.execute(
+                "select distinct process from ledger indexed by ledger_open where status is null"
+            )
+            others = {process for (process,) in found.fetchall()} - {self._process}
+        gone = [process for process in sorted(others) if not alive(process)]
+        settled = 0
+        for process in gone:
+            with self._writing() as connection:
+                sql = "select * from ledger indexed by ledger_open where process = ? and status is null"
+                for row in connection.execute(sql, [process]).fetchall():
+                    _end(connection, row, Status.LOST)
+                    settled += 1
+        return settled
+
+    def standing(self, caps: Sequence[Cap], at: float) -> list[Standing]:
+        """How caps stand in their windows at `at`, Unix seconds, all at the same moment of the ledger."""
+        with closing(self._connect()) as connection:
+            connection.execute("begin")
+            return [standing(connection, cap, at) for cap in caps]
+
+    def usage(self, since: float, by: Sequence[str]) -> list[Row]:
+        """What requests admitted since then, Unix seconds, have used: a row for each group, in the groups' order.
+
+        Reservations don't count. Raises ValueError for a name in `by` that isn't in GROUPS.
+        """
+        if unknown := [name for name in by if name not in GROUPS]:
+            raise ValueError(f"usage can't be grouped by {', '.join(unknown)}, only by {', '.join(GROUPS)}")
+        groups = ", ".join(GROUPS[name] for name in by)
+        statuses = ", ".join(f"'{status}'" for status in _ERRORS)
+        sql = (
+            f"select sum(requests), sum(status in ({statuses})), sum(tokens), sum(dollars), "  # noqa: S608 - constants
+            "sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), sum(web_searches)"
+            f"{groups and ', '}{groups} from ledger where admitted_at >= ? and status is not null "
+            f"group by {groups or 'null'} order by {groups or 'null'}"
+        )
+        with closing(self._connect()) as connection:
+            return [
+                Row(tuple(group), requests, errors, Usage(*(count or 0 for count in kinds)), tokens, dollars)
+                for (requests, errors, tokens, dollars, *kinds), group in (
+                    (row[:10], row[10:]) for row in connection.execute(sql, [since])
+                )
+            ]
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """The connection, in a transaction: committed at the end, undone by an error."""
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT):
+            raise sqlite3.OperationalError("database is locked: other requests wait for it too")
+        try:
+            connection = self._kept = self._kept or self._connect()
+            try:
+                connection.execute("begin immediate")
+                yield connection
+                connection.execute("commit")
+            except BaseException:
+                connection.close()  # which undoes it, whatever state it is in
+                self._kept = None
+                raise
+        finally:
+            self._turn.release()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("pragma synchronous = normal")
+        return connection
+
+
+def _note(connection: sqlite3.Connection, id: str, usage: Usage, dollars: int) -> None:
+    counts = {**asdict(usage), "tokens": usage.tokens, "dollars": dollars}
+    connection.execute(_NOTE, {"id": id, **{name: _bounded(count) for name, count in counts.items()}})
+
+
+def _end(
+    connection: sqlite3.Connection,
+    row: sqlite3.Row,
+    status: Status,
+    http_status: int | None = None,
+    first_byte: float | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Settle an open row at what is noted in it, else at its worst case."""
+    noted = row["dollars"] is not None
+    dollars, tokens = (row["dollars"], row["tokens"]) if noted else (row["reserved_dollars"], row["reserved_tokens"])
+    connection.execute(_END, [tokens, dollars, status, http_status, first_byte, seconds, row["id"]])
+    names = {tier: row[tier] for tier in TIERS}
+    add_spent(connection, names, row["admitted_at"], Amounts(dollars, tokens, row["requests"]))
+
+
+def _bounded(count: int) -> int:
+    return min(max(count, 0), MOST)

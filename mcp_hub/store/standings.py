@@ -1,0 +1,108 @@
+"""How caps stand: what was spent in a cap's window, and what open reservations may still cost.
+
+Spent amounts are kept as sums by minute and by day, of each tier's names: a window of a year reads some hundreds of
+sums instead of all rows. Only a rolling window begins inside a minute; of that minute, the rows themselves are read.
+All of it counts at the time of admission, so it never moves from one window to another.
+"""
+
+import math
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, NamedTuple, get_args
+
+from mcp_hub.proxy.budgets import Cap, Kind, Standing, Tier
+
+TIERS: tuple[Tier, ...] = get_args(Tier)
+
+MINUTE, DAY = 60, 86_400
+"""Seconds. Days begin at midnight UTC."""
+
+MOST_CHARACTERS = 200
+"""Of a name that is kept: a client chooses its session's."""
+
+_SUMS = (
+    "select sum(dollars), sum(tokens), sum(requests) from ledger_sums "
+    "where tier = ? and name = ? and granularity = ? and start >= ? and start < ?"
+)
+
+_ROWS = {
+    tier: "select sum(dollars), sum(tokens), sum(requests) from ledger "  # noqa: S608 - a tier is a column
+    f"where {tier} = ? and admitted_at >= ? and admitted_at < ? and status is not null"
+    for tier in TIERS
+}
+
+_OPEN = {
+    tier: "select sum(reserved_dollars), sum(reserved_tokens), sum(requests) from ledger "  # noqa: S608 - as above
+    f"indexed by ledger_open where {tier} = ? and admitted_at >= ? and admitted_at < ? and status is null"
+    for tier in TIERS
+}
+
+_ADD = (
+    "insert into ledger_sums (tier, name, granularity, start, dollars, tokens, requests) values (?, ?, ?, ?, ?, ?, ?) "
+    "on conflict do update set dollars = dollars + excluded.dollars, tokens = tokens + excluded.tokens, "
+    "requests = requests + excluded.requests"
+)
+
+
+class Amounts(NamedTuple):
+    """Of each kind that a cap may limit. Dollars are nano-dollars."""
+
+    dollars: int = 0
+    tokens: int = 0
+    requests: int = 0
+
+    def of(self, kind: Kind) -> int:
+        """The amount of one kind."""
+        return {"dollars": self.dollars, "tokens": self.tokens, "requests": self.requests}[kind]
+
+    def and_(self, other: "Amounts") -> "Amounts":
+        """Both together."""
+        return Amounts(*(one + another for one, another in zip(self, other, strict=True)))
+
+
+def kept_name(name: str) -> str:
+    """A name as it is kept: shortened, and without what is no text (JSON may have half a surrogate pair)."""
+    return name[:MOST_CHARACTERS].encode(errors="replace").decode()
+
+
+def standing(connection: sqlite3.Connection, cap: Cap, at: float) -> Standing:
+    """How a cap stands in its window at `at`, Unix seconds.
+
+    Call it inside a transaction: it reads more than once. A rolling window has no end here, so what other requests
+    were admitted for since counts too, whichever of them comes to the database first. Raises sqlite3.Error.
+    """
+    name, start = kept_name(cap.name), cap.period.start(at)
+    end = math.inf if cap.period.rolling else cap.period.end(at)
+    minutes = min(_up(start, MINUTE), end)
+    days = min(_up(start, DAY), end)
+    spent = _sum(connection, _SUMS, cap.tier, name, MINUTE, minutes, days)
+    spent = spent.and_(_sum(connection, _SUMS, cap.tier, name, DAY, days, end))
+    if start < minutes:
+        spent = spent.and_(_sum(connection, _ROWS[cap.tier], name, start, minutes))
+    reserved = _sum(connection, _OPEN[cap.tier], name, start, end)
+    return Standing(cap, spent=spent.of(cap.kind), reserved=reserved.of(cap.kind))
+
+
+def add_spent(connection: sqlite3.Connection, names: Mapping[Tier, str], at: float, spent: Amounts) -> None:
+    """Add what a request admitted at `at` has cost to the sums of its customer, team and so on.
+
+    `names` are as they are kept; a tier without a name has no sums. Call it inside a transaction. Raises sqlite3.Error.
+    """
+    connection.executemany(
+        _ADD,
+        [
+            (tier, name, granularity, int(at // granularity) * granularity, *spent)
+            for tier, name in names.items()
+            if name
+            for granularity in (MINUTE, DAY)
+        ],
+    )
+
+
+def _up(at: float, granularity: int) -> float:
+    """The first minute or day that begins at `at` or later."""
+    return -(-at // granularity) * granularity
+
+
+def _sum(connection: sqlite3.Connection, sql: str, *parameters: Any) -> Amounts:
+    return Amounts(*(amount or 0 for amount in connection.execute(sql, parameters).fetchone()))
