@@ -186,10 +186,12 @@ def refusal_text(refused: Refused) -> str:
     if cap.kind == "requests":
         return f"{whose} is used up. {when}"
     return (
-        f"{whose} is used up: {_amount(refused.spent, cap.kind)} are spent, and this request may need up to "
-        f"{_amount(refused.needs, cap.kind)}. {when}"
+        f"{whose} is used up: {_amount(refused.spent, cap.kind)} spent, up to {_amount(refused.needs, cap.kind)} "
+        f"needed by this request. {when}"
     )
 
 
 def _amount(amount: int, kind: Kind) -> str:
-    return f"{dollars_text(amount)} dollars" if kind == "dollars" else f"{amount:,} {kind}"
+    if kind == "dollars":
+        return f"{dollars_text(amount)} dollars"
+    return f"{amount:,} {kind if amount != 1 else kind.removesuffix('s')}"

@@ -182,8 +182,9 @@ def test_lowering_takes_reservations_into_account() -> None:
     [
         (Cap("key", "ci", "dollars", 50 * NANO, DAILY), 49_203_400_000, 1_550_000_000),
         (Cap("team", "web", "tokens", 2_000_000, Period("1h")), 1_999_999, 128_000),
-        (Cap("customer", "acme", "requests", 100, Period("1m")), 100, 1),
+        (Cap("customer", "acme", "requests", 1, Period("1m")), 1, 1),
         (Cap("upstream", "anthropic", "dollars", 10**12, Period("1M", rolling=True)), 10**12, 1),
+        (Cap("key", "whole", "tokens", 1_000, DAILY), 1, 1_000),
         (Cap("session", "f00d", "dollars", NANO // 2, Period("1w")), 0, 640_000_000),
     ],
 )
@@ -192,20 +193,24 @@ def test_a_refusal_says_which_cap_how_much_and_when_it_resets(cap: Cap, spent: i
     expected = snapshot(
         {
             "ci": (
-                "The budget of key 'ci' (50.00 dollars a day) is used up: 49.2034 dollars are spent, and this "
-                "request may need up to 1.55 dollars. It resets at 2026-03-05T00:00:00Z."
+                "The budget of key 'ci' (50.00 dollars a day) is used up: 49.2034 dollars spent, up to 1.55 "
+                "dollars needed by this request. It resets at 2026-03-05T00:00:00Z."
             ),
             "web": (
-                "The budget of team 'web' (2,000,000 tokens an hour) is used up: 1,999,999 tokens are spent, and"
-                " this request may need up to 128,000 tokens. It resets at 2026-03-04T13:00:00Z."
+                "The budget of team 'web' (2,000,000 tokens an hour) is used up: 1,999,999 tokens spent, up to "
+                "128,000 tokens needed by this request. It resets at 2026-03-04T13:00:00Z."
             ),
             "acme": (
-                "The budget of customer 'acme' (100 requests a minute) is used up. It resets at 2026-03-04T12:01:00Z."
+                "The budget of customer 'acme' (1 request a minute) is used up. It resets at 2026-03-04T12:01:00Z."
             ),
             "anthropic": (
                 "The budget of upstream 'anthropic' (1,000.00 dollars in any 30 days) is used up: 1,000.00 "
-                "dollars are spent, and this request may need up to 0.000000001 dollars. There is room again at "
+                "dollars spent, up to 0.000000001 dollars needed by this request. There is room again at "
                 "2026-04-03T12:00:00Z at the latest."
+            ),
+            "whole": (
+                "The budget of key 'whole' (1,000 tokens a day) is used up: 1 token spent, up to 1,000 tokens "
+                "needed by this request. It resets at 2026-03-05T00:00:00Z."
             ),
             "f00d": (
                 "The budget of session 'f00d' (0.50 dollars a week) is less than this request may need: 0.64 "

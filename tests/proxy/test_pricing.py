@@ -133,6 +133,7 @@ def test_a_long_prompt_is_dearer_from_its_first_token_on_cache_included() -> Non
     assert price is not None
     assert cost(Usage(input=60_000, cache_read=40_000, output=10), price) == 6_000_000 + 400_000 + 5_000
     assert cost(Usage(input=60_001, cache_read=40_000, output=10), price) == 30_000_500 + 2_000_000 + 25_000
+    assert cost(Usage(input=100_001), replace(price, percent=110)) == 55_000_550
 
 
 @given(PRICED, COUNTS, st.sampled_from(["input", "cache_write_5m", "cache_write_1h"]), st.data())
@@ -140,12 +141,21 @@ def test_no_answer_within_the_worst_case_costs_more(price: Price, prompt: int, k
     worst = replace(Usage(output=data.draw(COUNTS), web_searches=3), **{kind: prompt})
     kinds = ["input", "cache_read", "cache_write_5m", "cache_write_1h"]
     possible = kinds[: {"input": 2, "cache_write_5m": 3, "cache_write_1h": 4}[kind]]
+
+    def up_to(most: int) -> int:
+        return data.draw(st.sampled_from([0, most]) | st.integers(0, most))
+
     left, split = prompt, {}
     for each in possible:
-        split[each] = data.draw(st.integers(0, left))
+        split[each] = up_to(left)
         left -= split[each]
-    real = Usage(output=data.draw(st.integers(0, worst.output)), web_searches=data.draw(st.integers(0, 3)), **split)
+    real = Usage(output=up_to(worst.output), web_searches=up_to(3), **split)
     assert cost(real, price) <= worst_cost(worst, price)
+
+
+def test_a_long_prompt_that_is_cheaper_may_turn_out_to_be_short() -> None:
+    price = replace(PRICE, long_prompt=LongPrompt(100, replace(PRICE, output=1)))
+    assert worst_cost(Usage(input=101, output=1_000), price) >= cost(Usage(input=100, output=1_000), price)
 
 
 @pytest.mark.parametrize(
