@@ -12,12 +12,14 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from mcp_hub.errors import ConfigError, nearest
 from mcp_hub.folders import at_home
+from mcp_hub.places import Place, keys_of, line_of
+from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.settings import HubSettings, PolicySettings, ServerSettings, Settings
 
 FILE_NAME = "servers.toml"
@@ -60,7 +62,7 @@ class Loaded:
 
         Two hubs of the same files and variables have the same.
         """
-        told = self.settings.model_dump_json(exclude={"hub": {"http"}}, exclude_unset=True)
+        told = self.settings.model_dump_json(exclude={"hub": {"http"}, "proxy": True}, exclude_unset=True)
         policies = [policy.model_dump_json(exclude_unset=True) for _, policy in self.policies]
         passed = [
             f"{key}={environ.get(key)}"
@@ -82,7 +84,8 @@ def load(
     """Find, read and merge the files that count.
 
     `named` (from --config), else the file that $MCP_HUB_CONFIG names, is used alone. Otherwise the project's
-    ./servers.toml, if it is trusted, is merged over the user's, server by server and key by key of [hub].
+    ./servers.toml, if it is trusted, is merged over the user's, server by server and key by key of [hub]; its
+    [proxy] takes the place of the user's.
     `trust_of(path, content)` answers True, False (trusted once, changed since) or None (never trusted).
 
     Raises ConfigError for a named file that isn't there and for whatever is wrong in a file.
@@ -135,15 +138,15 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(expanded)
     except ValidationError as error:
         raise _explained(error, text, path) from None
-    return settings.model_copy(
-        update={
-            "servers": {
-                name: _anchored(server, path, tuple(substituted.get(name, ())))
-                for name, server in settings.servers.items()
-            },
-            "hub": _with_scripts(settings.hub, path),
-        }
-    )
+    update: dict[str, Any] = {
+        "servers": {
+            name: _anchored(server, path, tuple(substituted.get(name, ()))) for name, server in settings.servers.items()
+        },
+        "hub": _with_scripts(settings.hub, path),
+    }
+    if "proxy" in settings.model_fields_set:
+        update["proxy"] = _with_credentials(settings.proxy, path)
+    return settings.model_copy(update=update)
 
 
 def validate(text: str, path: Path) -> None:
@@ -223,8 +226,9 @@ def _merged(below: Settings, above: Settings, path: Path) -> Settings:
     for key, value in above.hub.model_dump(exclude_unset=True).items():
         hub[key] = {**hub.get(key, {}), **value} if isinstance(value, dict) else value
     servers: dict[str, ServerSettings] = {**below.servers, **above.servers}
+    proxy = above.proxy if "proxy" in above.model_fields_set else below.proxy
     try:
-        return Settings.model_validate({"servers": servers, "hub": hub})
+        return Settings.model_validate({"servers": servers, "hub": hub, "proxy": proxy})
     except ValidationError as error:
         raise ConfigError(_problem(error.errors()[0]), file=str(path)) from None
 
@@ -240,19 +244,32 @@ def _with_scripts(hub: HubSettings, path: Path) -> HubSettings:
     return hub if hub.scripts is None else hub.model_copy(update={"scripts": _from(path, hub.scripts)})
 
 
+def _with_credentials(proxy: ProxySettings, path: Path) -> ProxySettings:
+    upstreams = [
+        each.model_copy(update={"credential_file": _from(path, each.credential_file)}) if each.credential_file else each
+        for each in proxy.upstreams
+    ]
+    return proxy.model_copy(update={"upstreams": tuple(upstreams)})
+
+
 def _from(path: Path, folder: str) -> str:
-    """A folder that the file at `path` names, relative to its own."""
+    """A file or folder that the file at `path` names, relative to its own."""
     return str((path.parent / Path(folder).expanduser()).resolve())
 
 
-TOKENS = ("hub", "http", "tokens")
+NEEDED_LATER = (
+    ("hub", "http", "tokens"),
+    ("proxy", "keys", "key"),
+    ("proxy", "upstreams", "credential"),
+)
+"""What only `serve --http` or the proxy needs, which say what is empty; the hub starts without them."""
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def _expand(
     value: Any,
-    at: tuple[str, ...],
+    at: Place,
     text: str,
     path: Path,
     environ: Mapping[str, str],
@@ -264,7 +281,7 @@ def _expand(
             return value  # a server that is switched off may refer to what isn't set
         return {key: _expand(each, (*at, key), text, path, environ, substituted) for key, each in value.items()}
     if isinstance(value, list):
-        return [_expand(each, at, text, path, environ, substituted) for each in value]
+        return [_expand(each, (*at, number), text, path, environ, substituted) for number, each in enumerate(value)]
     if not isinstance(value, str):
         return value
 
@@ -273,17 +290,17 @@ def _expand(
         found = environ.get(name)
         if found or (found is not None and default is None):
             if len(at) > 1 and at[0] == "servers":
-                substituted.setdefault(at[1], []).append(found)
+                substituted.setdefault(str(at[1]), []).append(found)
             return found
         if default is not None:
             return default
-        if at[:3] == TOKENS:
-            return ""  # only `serve --http` needs them, and says which is empty
+        if keys_of(at)[:3] in NEEDED_LATER:
+            return ""
         raise ConfigError(
             f"the environment variable {name} isn't set. Set it, or give a default: ${{{name}:-...}}",
             file=str(path),
             line=line_of(text, at),
-            key=".".join(at),
+            key=".".join(keys_of(at)),
         )
 
     return _REFERENCE.sub(substitute, value)
@@ -291,14 +308,14 @@ def _expand(
 
 def _explained(error: ValidationError, text: str, path: Path) -> ConfigError:
     first = error.errors(include_url=False, include_input=False)[0]
-    at = tuple(part for part in first["loc"] if isinstance(part, str))
-    if first["type"] == "server_name":
-        at = (*at, first["ctx"]["server"])
-    return ConfigError(_problem(first), file=str(path), line=line_of(text, at), key=".".join(at))
+    at: Place = tuple(first["loc"])
+    if first["type"] == "problem_at":
+        at = (*at, *first["ctx"]["at"])
+    return ConfigError(_problem(first), file=str(path), line=line_of(text, at), key=".".join(keys_of(at)))
 
 
 def _problem(first: Mapping[str, Any]) -> str:
-    at = tuple(part for part in first["loc"] if isinstance(part, str))
+    at = keys_of(first["loc"])
     if first["type"] == "extra_forbidden":
         known = _known_keys(at[:-1])
         near = nearest(at[-1], known, count=1)
@@ -313,42 +330,14 @@ def _problem(first: Mapping[str, Any]) -> str:
 
 
 def _known_keys(at: tuple[str, ...]) -> list[str]:
-    model: type[BaseModel] = Settings
+    here: Any = Settings
     for part in at:
-        if model is Settings and part == "servers":
-            continue
-        field = model.model_fields.get(part)
-        if field is None:
-            model = ServerSettings
-        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
-    return list(model.model_fields)
+        here = _inside(here.model_fields[part].annotation if hasattr(here, "model_fields") else get_args(here)[1])
+    return list(here.model_fields)
 
 
-_HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
-
-
-def line_of(text: str, at: tuple[str, ...]) -> int | None:
-    """The line (from 1) where the key path `at`, or the deepest part of it, stands in a TOML text.
-
-    tomllib keeps no positions. Table headers and keys at a line's start are what people write; a key inside
-    an inline table is found by the line of the table.
-    """
-    best: tuple[int, int | None] = (0, None)
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.split("\n"), start=1):
-        if header := _HEADER.match(line):
-            table = here = _dotted(header[1])
-        elif key := _KEY.match(line):
-            here = (*table, *_dotted(key[1]))
-        else:
-            continue
-        depth = min(len(here), len(at))
-        if here[:depth] == at[:depth] and depth > best[0]:
-            best = (depth, number)
-    return best[1]
-
-
-def _dotted(path: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.\s]+", path))
+def _inside(annotation: Any) -> Any:
+    """What one value of `X | None`, or one of a list of X, is."""
+    while not hasattr(annotation, "model_fields") and get_origin(annotation) is not dict:
+        annotation = get_args(annotation)[0]
+    return annotation

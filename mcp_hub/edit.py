@@ -16,8 +16,9 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from mcp_hub.config import line_of, tables
+from mcp_hub.config import tables
 from mcp_hub.errors import ConfigError, nearest
+from mcp_hub.places import line_of
 
 STARTER = """\
 # The servers that mcp_hub starts or connects to. To use an example, take the # off its lines and change them.

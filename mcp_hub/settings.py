@@ -7,25 +7,22 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
-from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from mcp_hub.errors import nearest
 from mcp_hub.names import server_identifier
+from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.sandbox.limits import Limits
+from mcp_hub.table import NO_URL, Table, checked_path, is_url, problem_at
 
 PROXY_AND_CERTIFICATES = (
     *(
@@ -48,38 +45,14 @@ SECRET_CHARACTERS = 6
 """A shorter value is no secret, and masking it would make texts unreadable."""
 
 
-NO_URL = "must be a URL: http:// or https://, a host, and a port from 1 to 65535 if any"
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that don't match, a port that is no number
-        return False
-
-
-def _is_path(text: str) -> str:
-    try:
-        if "\0" not in str(Path(text).expanduser()):
-            return text
-    except RuntimeError:
-        raise ValueError("there is no such user") from None
-    raise ValueError("must be a path")
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class ToolFilter(_Table):
+class ToolFilter(Table):
     """Which of a server's tools exist for the agent, by globs over the server's own tool names."""
 
     allow: tuple[str, ...] = Field(("*",), description="Globs; a tool must match one of them.")
     deny: tuple[str, ...] = Field((), description="Globs; a tool that matches one is left out. Wins over allow.")
 
 
-class ServerSettings(_Table):
+class ServerSettings(Table):
     """One downstream server: a command to start, or a URL to connect to."""
 
     command: tuple[str, ...] | None = Field(
@@ -120,14 +93,14 @@ class ServerSettings(_Table):
     @field_validator("url")
     @classmethod
     def _http(cls, url: str | None) -> str | None:
-        if url is not None and "${" not in url and not _is_url(url):
+        if url is not None and "${" not in url and not is_url(url):
             raise ValueError(NO_URL)
         return url
 
     @field_validator("cwd")
     @classmethod
     def _reachable(cls, cwd: str | None) -> str | None:
-        return None if cwd is None else _is_path(cwd)
+        return None if cwd is None else checked_path(cwd)
 
     @field_validator("headers")
     @classmethod
@@ -155,7 +128,7 @@ class ServerSettings(_Table):
             if self.command
             else [k for k in ("env", "env_pass", "cwd") if k in self.model_fields_set]
         )
-        if self.enabled and self.url is not None and not _is_url(self.url):
+        if self.enabled and self.url is not None and not is_url(self.url):
             raise ValueError(NO_URL)  # in a server that is switched off, variables aren't read
         if stray:
             raise ValueError(f"{' and '.join(stray)} can't be used with {'command' if self.command else 'url'}")
@@ -175,7 +148,7 @@ class ServerSettings(_Table):
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
-class HttpSettings(_Table):
+class HttpSettings(Table):
     """`[hub.http]`: who may connect to `serve --http`, and under which names."""
 
     tokens: dict[str, str] = Field(
@@ -185,7 +158,7 @@ class HttpSettings(_Table):
     origins: tuple[str, ...] = Field((), description="Origins of web pages that may connect, with scheme and port.")
 
 
-class JournalSettings(_Table):
+class JournalSettings(Table):
     """`[hub.journal]`: what is kept of each run, for `mcp_hub runs` and for resuming."""
 
     enabled: bool = Field(True, description="false: nothing is kept of runs, so none can be shown or resumed.")
@@ -198,7 +171,7 @@ class JournalSettings(_Table):
     )
 
 
-class HubSettings(_Table):
+class HubSettings(Table):
     """`[hub]`: what isn't about one server."""
 
     limits: Limits = Limits()
@@ -221,7 +194,7 @@ class HubSettings(_Table):
     @field_validator("scripts")
     @classmethod
     def _reachable(cls, scripts: str | None) -> str | None:
-        return None if scripts is None else _is_path(scripts)
+        return None if scripts is None else checked_path(scripts)
 
 
 Annotation = Literal["readOnly", "destructive", "openWorld", "unannotated"]
@@ -266,7 +239,7 @@ PolicyRule = Annotated[
 ]
 
 
-class PolicySettings(_Table):
+class PolicySettings(Table):
     """`[policy]`: which tools may be called, whoever asks. The most specific rule decides (docs/policy.md)."""
 
     mode: Literal["open", "read-only"] = Field(
@@ -278,12 +251,13 @@ class PolicySettings(_Table):
     deny: tuple[PolicyRule, ...] = Field((), description="The same; wins over an equally specific rule of allow.")
 
 
-class Settings(_Table):
+class Settings(Table):
     """servers.toml, whole."""
 
-    servers: dict[str, ServerSettings] = {}
+    servers: dict[str, ServerSettings] = Field({}, description="The downstream servers, by name.")
     hub: HubSettings = HubSettings()
     policy: PolicySettings = PolicySettings()
+    proxy: ProxySettings = ProxySettings()
 
     @field_validator("servers")
     @classmethod
@@ -291,20 +265,16 @@ class Settings(_Table):
         seen: dict[str, str] = {}
         for name in servers:
             if not SERVER_NAME.fullmatch(name):
-                raise _name_error(
-                    name,
+                raise problem_at(
                     f"the server name {name!r} must start with a letter and hold only letters, digits, '-' and '_'",
+                    name,
                 )
             spelling = server_identifier(name).lower()
             if spelling in seen:
-                raise _name_error(
-                    name,
+                raise problem_at(
                     f"the server names {seen[spelling]!r} and {name!r} would be the same name in a program; "
                     "rename one of them",
+                    name,
                 )
             seen[spelling] = name
         return servers
-
-
-def _name_error(name: str, problem: str) -> PydanticCustomError:
-    return PydanticCustomError("server_name", "{problem}", {"problem": problem, "server": name})

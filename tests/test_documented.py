@@ -9,6 +9,14 @@ import pytest
 from pydantic import BaseModel
 
 from mcp_hub.cli import main
+from mcp_hub.proxy_settings import (
+    BudgetsSettings,
+    KeySettings,
+    PinSettings,
+    PriceSettings,
+    ProxySettings,
+    UpstreamSettings,
+)
 from mcp_hub.sandbox.limits import Limits
 from mcp_hub.settings import HttpSettings, HubSettings, PolicySettings, ServerSettings
 from tests.support import ROOT
@@ -60,6 +68,17 @@ def test_every_documented_command_exists() -> None:
         (Limits, "README.md"),
         (HttpSettings, "docs/commands.md"),
         (PolicySettings, "docs/policy.md"),
+        *(
+            (model, "docs/proxy.md")
+            for model in (
+                ProxySettings,
+                UpstreamSettings,
+                KeySettings,
+                PinSettings,
+                BudgetsSettings,
+                PriceSettings,
+            )
+        ),
     ],
 )
 def test_every_key_of_servers_toml_is_documented(model: type[BaseModel], page: str) -> None:

@@ -7,7 +7,6 @@ older protocols belongs to the client that opened it: with another token it isn'
 import contextlib
 import hashlib
 import hmac
-import ipaddress
 import logging
 import os
 import socket
@@ -30,6 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_hub.errors import ConfigError
 from mcp_hub.settings import HttpSettings
+from mcp_hub.table import address, is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -114,19 +114,10 @@ def check_tokens(host: str, http: HttpSettings) -> bool:
 
 def parse_address(text: str) -> tuple[str, int]:
     """`HOST:PORT`, `[IPV6]:PORT` or `PORT` (on 127.0.0.1) -> host and port. Raises ConfigError."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"--http {text}: give HOST:PORT, such as 127.0.0.1:8400, or [::1]:8400; port 0 is any.")
-    return host, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return address(text)
+    except ValueError as error:
+        raise ConfigError(f"--http {text}: {error}.") from None
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -168,6 +168,27 @@ def _ledger(db: Database) -> None:
     )
 
 
+@migrations(name="0006_keys")
+def _keys(db: Database) -> None:
+    """The proxy's own keys by name: a digest of each, whose it is, what it may do; lists are JSON."""
+    db.table("proxy_keys").create(
+        {
+            "name": str,
+            "digest": str,
+            "team": str,
+            "customer": str,
+            "allowed_models": str,
+            "caps": str,
+            "upstream": str,
+            "made_at": str,
+            "revoked_at": str,
+        },
+        pk="name",
+        not_null={"name", "digest", "team", "customer", "allowed_models", "caps", "made_at"},
+    )
+    db.table("proxy_keys").create_index(["digest"], unique=True)
+
+
 def open_database(folder: Path) -> Database:
     """The database in `folder`, made readable by this user only and migrated.
 

@@ -14,13 +14,13 @@ from mcp_hub.hub.http import (
     Clients,
     check_tokens,
     current_client,
-    is_loopback,
     listen,
     parse_address,
     url_of,
 )
 from mcp_hub.hub.journal import LOCAL, owner_of
 from mcp_hub.settings import HttpSettings
+from mcp_hub.table import is_loopback
 
 pytestmark = pytest.mark.anyio
 
