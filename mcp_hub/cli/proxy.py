@@ -1,0 +1,246 @@
+"""Commands of the messages proxy: proxy, proxy env, keys, usage."""
+
+import csv
+import json
+import logging
+import os
+import sqlite3
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_hub.cli.shared import OK, config_option, json_option, prepared, run_to_end, says_what_is_wrong
+from mcp_hub.errors import CallerError, ConfigError
+
+if TYPE_CHECKING:
+    from mcp_hub.proxy.budgets import Cap
+    from mcp_hub.store.keys import KeyStore
+    from mcp_hub.store.ledger import Ledger, Row
+
+PERIODS = {"day": 1, "week": 7, "month": 30, "year": 365}
+"""Days back of `usage --since`."""
+DAY = 86_400.0
+
+GROUPS = ("key", "team", "customer", "model", "upstream", "session", "day")
+
+
+@click.group(invoke_without_command=True)
+@config_option
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen, in place of proxy.listen.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    default="WARNING",
+    show_default=True,
+    help="What is told on stderr; the log file has INFO too.",
+)
+@click.pass_context
+@says_what_is_wrong
+def proxy(context: click.Context, config_file: Path | None, listen: str | None, log_level: str) -> None:
+    """Stand between Anthropic clients and the model: keys, pinned models, budgets that hold.
+
+    \b
+    Example:  mcp_hub proxy
+              eval "$(mcp_hub proxy env)" && claude
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from mcp_hub import app, proxying
+
+    where, loaded = prepared(config_file)
+    app.log_to(where, log_level)
+
+    def say(url: str, key_needed: bool) -> None:
+        click.echo(f"mcp_hub: the proxy is at {url}", err=True)
+        if not key_needed:
+            click.echo("mcp_hub: clients' own credentials are passed on; `mcp_hub keys create` makes keys.", err=True)
+
+    async def serve() -> int:
+        await proxying.serve_proxy(loaded.settings.proxy, where.state, listen, say)
+        return OK
+
+    run_to_end(serve)
+    logging.shutdown()
+
+
+@proxy.command("env")
+@config_option
+@says_what_is_wrong
+def env(config_file: Path | None) -> None:
+    """Print the lines that make clients in this shell use the proxy."""
+    from mcp_hub import proxying
+    from mcp_hub.table import address
+
+    _, loaded = prepared(config_file)
+    host, port = address(loaded.settings.proxy.listen)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    for name, value in proxying.environment(url).items():
+        click.echo(f"export {name}={value}")
+
+
+@click.group()
+def keys() -> None:
+    """The proxy's own keys: make, list and revoke them."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--team", default="", help="Whose key it is, for budgets, pins and usage.")
+@click.option("--customer", default="", help="For whom, for budgets and usage.")
+@click.option("--budget", metavar="DOLLARS/DURATION", help="Such as 50/1d; 1m 1h 1d 1w 1M 1Y.")
+@click.option("--allow", "models", multiple=True, metavar="GLOB", help="A model that may answer; may be repeated.")
+@says_what_is_wrong
+def create(name: str, team: str, customer: str, budget: str | None, models: tuple[str, ...]) -> None:
+    """Make a key called NAME, and print it: it is shown once and kept as a hash.
+
+    \b
+    Example:  mcp_hub keys create ci --team web --budget 50/1d --allow 'claude-sonnet-*'
+    """
+    from mcp_hub.proxy.keys import KeyRecord, new_key
+
+    caps = () if budget is None else (_cap(name, budget),)
+    secret, digest = new_key()
+    record = KeyRecord(name, digest, team=team, customer=customer, allowed_models=models, caps=caps)
+    try:
+        _keys().create(record)
+    except sqlite3.Error as error:
+        raise CallerError(f"The key can't be kept: {error}.") from None
+    click.echo(secret)
+    click.echo(f"mcp_hub: this is the key {name!r}; it isn't shown again.", err=True)
+
+
+@keys.command("list")
+@json_option
+@says_what_is_wrong
+def list_keys(as_json: bool) -> None:
+    """List the keys that were made here; those of servers.toml are there."""
+    stored = _keys().list()
+    if as_json:
+        rows = [
+            {
+                "name": each.record.name,
+                "team": each.record.team,
+                "customer": each.record.customer,
+                "allowed_models": list(each.record.allowed_models),
+                "made_at": each.made_at,
+                "revoked_at": each.revoked_at,
+            }
+            for each in stored
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for each in stored:
+        state = f"revoked {each.revoked_at}" if each.revoked_at else f"made {each.made_at}"
+        models = ", ".join(each.record.allowed_models) or "all models"
+        click.echo(f"{each.record.name:<20} {each.record.team or '-':<12} {models}  {state}")
+    if not stored:
+        click.echo("No key was made yet: mcp_hub keys create NAME", err=True)
+
+
+@keys.command("revoke")
+@click.argument("name")
+@says_what_is_wrong
+def revoke(name: str) -> None:
+    """Refuse a key from now on; running proxies know within a second."""
+    _keys().revoke(name)
+    click.echo(f"mcp_hub: {name!r} is revoked.", err=True)
+
+
+@click.command()
+@click.option("--by", "groups", type=click.Choice(GROUPS), multiple=True, help="What to add up by; may be repeated.")
+@click.option("--since", type=click.Choice(list(PERIODS)), default="month", show_default=True, help="How far back.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+@says_what_is_wrong
+def usage(groups: tuple[str, ...], since: str, as_csv: bool, as_json: bool) -> None:
+    """Tell what went through the proxy: requests, tokens by kind, dollars.
+
+    \b
+    Example:  mcp_hub usage --by team --by model --since week
+    """
+    from mcp_hub.proxy.pricing import dollars_text
+
+    by = groups or ("key", "model")
+    rows = _ledger().usage(time.time() - PERIODS[since] * DAY, by)
+    if as_json:
+        click.echo(json.dumps([{**dict(zip(by, row.group, strict=True)), **_plain(row)} for row in rows], indent=2))
+    elif as_csv:
+        written = csv.writer(sys.stdout, lineterminator="\n")
+        written.writerow([*by, "requests", "errors", "tokens", "dollars"])
+        for row in rows:
+            written.writerow([*row.group, row.requests, row.errors, row.tokens, dollars_text(row.dollars)])
+    elif not rows:
+        click.echo(f"Nothing went through the proxy in the last {since}.", err=True)
+    else:
+        _table(by, rows)
+
+
+def _table(by: tuple[str, ...], rows: "list[Row]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mcp_hub.proxy.pricing import dollars_text
+
+    table = Table(box=None, header_style="bold")
+    for name in by:
+        table.add_column(name)
+    for name in ("requests", "errors", "tokens", "dollars"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        named = [part or "-" for part in row.group]
+        table.add_row(*named, f"{row.requests:,}", f"{row.errors:,}", f"{row.tokens:,}", dollars_text(row.dollars))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _plain(row: "Row") -> dict[str, object]:
+    from mcp_hub.proxy.pricing import dollars_text
+
+    counts = {"requests": row.requests, "errors": row.errors, "tokens": row.tokens}
+    return {**counts, "dollars": dollars_text(row.dollars), "usage": asdict(row.usage)}
+
+
+def _cap(name: str, budget: str) -> "Cap":
+    from decimal import Decimal, InvalidOperation
+
+    from mcp_hub.proxy.budgets import Cap, Period
+    from mcp_hub.proxy.pricing import nano_dollars
+
+    amount, _, duration = budget.partition("/")
+    try:
+        limit = nano_dollars(Decimal(amount))
+    except (InvalidOperation, ValueError):
+        raise ConfigError(f"--budget {budget}: give DOLLARS/DURATION, such as 50/1d.") from None
+    if limit <= 0:
+        raise ConfigError(f"--budget {budget}: a budget is more than 0 dollars.")
+    return Cap("key", name, "dollars", limit, Period.parse(duration))
+
+
+def _database() -> Path:
+    from mcp_hub.folders import folders
+    from mcp_hub.store.database import FILE_NAME, open_database
+
+    state = folders(os.environ).state
+    try:
+        open_database(state).conn.close()
+    except sqlite3.Error as error:
+        raise ConfigError(f"The database in {state} can't be used: {error}.") from None
+    return state / FILE_NAME
+
+
+def _keys() -> "KeyStore":
+    from mcp_hub.store.keys import KeyStore
+
+    return KeyStore(_database())
+
+
+def _ledger() -> "Ledger":
+    from mcp_hub.store.ledger import Ledger
+
+    return Ledger(_database(), "")
+
+
+COMMANDS = (proxy, keys, usage)

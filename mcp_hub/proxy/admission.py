@@ -1,0 +1,195 @@
+"""Admits requests: reserves what each may cost at most, waits for others, counts or lowers where that makes it fit.
+
+Above it is the flow, below it the ledger, which decides. Order, when there is no room: the upstream is asked to count
+the prompt, since the bound by bytes is far above it; max_tokens is lowered; then it is waited for others to settle.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+import anyio.to_thread
+
+from mcp_hub.errors import HubError
+from mcp_hub.proxy import bounds, wire
+from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Waits, Want, lowered_output, refusal_text
+from mcp_hub.proxy.pricing import Price, PriceList, Usage, cost
+from mcp_hub.proxy.wire import MessagesRequest
+from mcp_hub.proxy_settings import ProxySettings
+from mcp_hub.store.ledger import Entry, Ledger, Status
+
+logger = logging.getLogger(__name__)
+
+ASK_AGAIN = 1.0
+"""Seconds until a request that waits looks again by itself: another proxy on the same database may have settled."""
+
+COUNT_MARGIN = 1.1
+COUNT_MORE = 200
+"""The upstream's count is an estimate, by its documentation: what is reserved is so many times it, and so many more."""
+
+NO_PRICE = Price(0, 0, 0, 0, 0, 0)
+"""Of a model that nobody gave a price, where no dollar cap holds: its tokens count, its dollars don't."""
+
+Count = Callable[[MessagesRequest], Awaitable[int | None]]
+"""The prompt's tokens as the upstream counts them; None where it can't."""
+
+
+class AnswerError(HubError):
+    """A request that is answered by an error of the proxy's own, in the Messages API's shape."""
+
+    def __init__(self, type: str, text: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.type = type
+        self.status = wire.STATUS[type] if status is None else status
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that may go out: its body as it is sent, the most that it may use, and the price of that."""
+
+    id: str
+    body: bytes = field(repr=False)
+    worst: Usage
+    price: Price
+    lowered: int | None
+    """Its max_tokens, where that isn't the client's."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a request ended, as the ledger keeps it; times in seconds, `first` to the answer's first byte."""
+
+    used: Usage
+    status: Status
+    http_status: int
+    first: float | None
+    seconds: float
+
+
+class Admission:
+    """Reserves and settles, over one ledger."""
+
+    def __init__(self, settings: ProxySettings, prices: PriceList, ledger: Ledger, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._prices = prices
+        self._ledger = ledger
+        self._clock = clock
+        self._settled = anyio.Event()
+        self._unsettled: dict[str, tuple[Admitted, End]] = {}
+
+    async def admit(self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap], count: Count) -> Admitted:
+        """Reserve the most that `request`, as it would be sent, may use. Raises AnswerError if it can't go out."""
+        price = self._price(entry, request, caps)
+        worst = bounds.worst_case(request.json, len(request.body))
+        lowered: int | None = None
+        counted = False
+        until = anyio.current_time() + self._settings.wait_seconds
+        while True:
+            settled, late = self._settled, anyio.current_time() >= until
+            decision = await self._reserve(entry, caps, Want.of(worst, price))
+            if isinstance(decision, Allowed):
+                return Admitted(entry.id, request.body, worst, price, lowered)
+            if not counted:
+                counted = True
+                if (less := await self._counted(request, worst, count)) is not None:
+                    worst = less
+                    continue
+            if isinstance(decision, Refused) or late:
+                output = await self._lower(request, worst, price, caps)
+                if output is not None:
+                    request = MessagesRequest.parse(request.changed(max_tokens=output))
+                    lowered, worst = output, replace(worst, output=output)
+                    continue
+            if isinstance(decision, Refused):
+                raise AnswerError("billing_error", refusal_text(decision))
+            if late:
+                raise AnswerError("rate_limit_error", _waited(decision), retry_after=ASK_AGAIN)
+            with anyio.move_on_after(min(ASK_AGAIN, until - anyio.current_time())):
+                await settled.wait()
+
+    async def note(self, admitted: Admitted, told: Usage) -> None:
+        """Keep what an answer under way may have used at most, now that it has told its input: for a crash."""
+        most = told.most(Usage(output=admitted.worst.output))
+        try:
+            await anyio.to_thread.run_sync(self._ledger.noted, admitted.id, most, cost(most, admitted.price))
+        except sqlite3.Error as error:
+            logger.info("what request %s has used isn't noted: %s", admitted.id, error)
+
+    async def settle(self, admitted: Admitted, end: End) -> None:
+        """Replace a reservation by what was used. Where the ledger can't be written now, `settle_late` does it."""
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.to_thread.run_sync(self._write, admitted, end)
+            except sqlite3.Error as error:
+                self._unsettled[admitted.id] = (admitted, end)
+                logger.warning("request %s stays reserved until it can be settled: %s", admitted.id, error)
+        self._settled.set()
+        self._settled = anyio.Event()
+
+    async def settle_late(self) -> None:
+        """Settle what couldn't be settled before."""
+        for admitted, end in list(self._unsettled.values()):
+            del self._unsettled[admitted.id]
+            await self.settle(admitted, end)
+
+    def _write(self, admitted: Admitted, end: End) -> None:
+        spent = cost(end.used, admitted.price)
+        self._ledger.settle(admitted.id, end.used, spent, end.status, end.first, end.seconds, end.http_status)
+
+    def _price(self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap]) -> Price:
+        price = self._prices.of(entry.model, request.json)
+        dollars = [cap for cap in caps if cap.kind == "dollars"]
+        if price is None and dollars:
+            text = f"The model {entry.model!r} has no price, and {whose(dollars[0])} counts dollars. Give it one in "
+            raise AnswerError("billing_error", f"{text}[proxy.prices].")
+        if caps and (why := bounds.uncountable(request.json)):
+            raise AnswerError("billing_error", f"The request can't be counted: {why}. {whose(caps[0])} needs that.")
+        return price or NO_PRICE
+
+    async def _reserve(self, entry: Entry, caps: Sequence[Cap], want: Want) -> Allowed | Waits | Refused:
+        try:
+            return await anyio.to_thread.run_sync(self._ledger.reserve, entry, caps, want, self._clock())
+        except sqlite3.Error as error:
+            if caps:
+                text = f"The ledger can't be written ({error}), so nothing can be spent under {whose(caps[0])}."
+                raise AnswerError("api_error", text, status=503) from None
+            logger.warning("a request for model %s isn't recorded: %s", entry.model, error)
+            return Allowed()
+
+    async def _counted(self, request: MessagesRequest, worst: Usage, count: Count) -> Usage | None:
+        """`worst` with the prompt as the upstream counts it; None where that isn't less, or isn't all of it."""
+        if worst.web_searches or any(tool.get("type", "custom") != "custom" for tool in _tools(request)):
+            return None  # tools that the API runs bring more than the request has
+        told = await count(request)
+        most = None if told is None else int(told * COUNT_MARGIN) + COUNT_MORE
+        if most is None or most >= worst.prompt:
+            return None
+        kinds = {"input": worst.input, "cache_write_5m": worst.cache_write_5m, "cache_write_1h": worst.cache_write_1h}
+        return replace(worst, **{kind: min(tokens, most) for kind, tokens in kinds.items()})
+
+    async def _lower(self, request: MessagesRequest, worst: Usage, price: Price, caps: Sequence[Cap]) -> int | None:
+        """A max_tokens with which the request fits now; None if there is none, or none is wanted."""
+        if self._settings.when_too_large == "refuse":
+            return None
+        floor = max(self._settings.output_floor, (request.thinking_budget or 0) + 1)
+        standings = await anyio.to_thread.run_sync(self._ledger.standing, caps, self._clock())
+        output = lowered_output(standings, worst, price, floor)
+        return None if output is None or output >= worst.output else output
+
+
+def whose(cap: Cap) -> str:
+    """A cap as it stands in a sentence."""
+    return f"the cap of {cap.tier} {cap.name!r}"
+
+
+def _tools(request: MessagesRequest) -> list[dict[str, object]]:
+    tools = request.json.get("tools")
+    return [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+
+
+def _waited(waits: Waits) -> str:
+    names = ", ".join(dict.fromkeys(f"{cap.tier} {cap.name!r}" for cap in waits.caps))
+    return f"Other requests have reserved what is left of the budget of {names}. Try again when they have ended."

@@ -1,0 +1,267 @@
+"""handle(): key, pin, budget, upstream, answer, settlement: the way of a request, on one screen.
+
+Everything is passed in. A request is admitted at its worst case and settled to what it used, however it ends: by its
+answer, by an upstream that breaks off, by a client that goes away. What isn't known to be less is its worst case.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+import anyio
+
+from mcp_hub.proxy import keys, wire
+from mcp_hub.proxy.admission import Admission, Admitted, AnswerError, End, whose
+from mcp_hub.proxy.keys import KeyRecord, Keyring
+from mcp_hub.proxy.parameters import Parameters
+from mcp_hub.proxy.pins import ModelNotAllowedError, Pins, Route
+from mcp_hub.proxy.pricing import Usage
+from mcp_hub.proxy.recording import Recorder, answered
+from mcp_hub.proxy.sse import SseParser
+from mcp_hub.proxy.upstream import BrokenError, Headers, Reply, UnreachedError, Upstream
+from mcp_hub.proxy.wire import BadRequestError, MessagesRequest
+from mcp_hub.proxy_settings import ProxySettings
+from mcp_hub.store.ledger import Entry, Status
+
+MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
+
+FREE = ("/v1/models",)
+"""Paths, and all below them, that cost nothing."""
+
+UNCOUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier")
+"""Fields of a request that count_tokens doesn't take."""
+
+COUNT_BYTES = 1_000_000
+"""Of a count's answer that are read: it is one number."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request as it came. `path` begins with /v1; header names are as the client wrote them."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def lower_headers(self) -> dict[str, str]:
+        """The headers by lower-case names."""
+        return {name.lower(): value for name, value in self.headers}
+
+    @property
+    def target(self) -> str:
+        """The path with its query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """An answer: its body whole, or piece by piece."""
+
+    status: int
+    headers: Headers
+    body: bytes | AsyncIterator[bytes] = field(repr=False)
+
+
+class Proxy:
+    """The flow, with what it needs: settings, keys, who admits, upstreams by name, and a clock."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        keyring: Callable[[], Keyring],
+        admission: Admission,
+        upstreams: Mapping[str, Upstream],
+        *,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._pins = Pins(settings.pins, list(upstreams))
+        self._parameters = Parameters.shipped()
+        self._admission = admission
+        self._upstreams = upstreams
+        self._clock = clock
+        self._new_id = new_id
+
+    async def handle(self, incoming: Incoming) -> Outgoing:
+        """Answer a request. Raises nothing but cancellation."""
+        try:
+            key = self._who(incoming)
+            if incoming.path == MESSAGES and incoming.method == "POST":
+                return await self._message(incoming, key)
+            if incoming.path == COUNT_TOKENS and incoming.method == "POST":
+                return await self._count(incoming, key)
+            return await self._other(incoming, key)
+        except AnswerError as error:
+            return _error(error)
+        except ModelNotAllowedError as error:
+            # As the API answers for a model that one hasn't: Claude Code takes 403 for a matter of logging in.
+            return _error(AnswerError("not_found_error", error.text))
+        except BadRequestError as error:
+            return _error(AnswerError("invalid_request_error", error.text))
+        except (UnreachedError, BrokenError) as error:
+            return _error(AnswerError("api_error", error.text, status=502))
+
+    def _who(self, incoming: Incoming) -> KeyRecord | None:
+        """Whose request it is; None where no key is asked for and none of ours came."""
+        secret = keys.presented(incoming.lower_headers)
+        ours = secret is not None and secret.startswith(keys.PREFIX)
+        if secret is not None and (self._settings.keys_required or ours):
+            if (record := self._keyring().who(secret)) is not None:
+                return record
+            raise AnswerError("authentication_error", "The key isn't one of this proxy's, or it was revoked.")
+        if self._settings.keys_required:
+            raise AnswerError("authentication_error", "This proxy needs a key of its own, in x-api-key or as a bearer.")
+        return None
+
+    async def _message(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
+        request = MessagesRequest.parse(incoming.body)
+        route = self._pins.resolve(request.model, key)
+        told = incoming.lower_headers.get("x-claude-code-session-id") or request.session
+        session = keys.session_of(told, key)
+        caps = keys.caps_of(self._settings, key, upstream=route.upstream, session=session)
+        entry = Entry(
+            id=self._new_id(),
+            at=self._clock(),
+            key=key.name if key else "",
+            team=key.team if key else "",
+            customer=key.customer if key else "",
+            upstream=route.upstream,
+            session=session,
+            model_asked=request.model,
+            model=route.model,
+        )
+        sent = MessagesRequest.parse(self._adapted(request, route))
+        headers = self._onward(incoming, key)
+        upstream = self._upstreams[route.upstream]
+        admitted = await self._admission.admit(entry, sent, caps, lambda asked: _count(upstream, headers, asked))
+        began = time.monotonic()
+        more = [("x-mcp-hub-model", route.model), ("x-mcp-hub-upstream", route.upstream)]
+        if admitted.lowered is not None:
+            more.append(("x-mcp-hub-max-tokens", str(admitted.lowered)))
+        try:
+            reply = await upstream.send("POST", incoming.target, headers, admitted.body)
+        except UnreachedError:
+            await self._admission.settle(admitted, End(Usage(), Status.FAILED, 0, None, time.monotonic() - began))
+            raise
+        except BaseException:  # broken or cancelled: it may have been read, and billed
+            end = End(admitted.worst, Status.BROKEN, 0, None, time.monotonic() - began)
+            await self._admission.settle(admitted, end)
+            raise
+        return Outgoing(reply.status, [*reply.headers, *more], self._heard(reply, admitted, began))
+
+    def _adapted(self, request: MessagesRequest, route: Route) -> bytes:
+        """The body with the model that answers, and without what that doesn't take."""
+        return request.changed(**{**self._parameters.adapted(request.json, route.model), "model": route.model})
+
+    async def _heard(self, reply: Reply, admitted: Admitted, began: float) -> AsyncIterator[bytes]:
+        """The answer's pieces as they come; what it used is settled as it ends."""
+        streams = reply.header("content-type").startswith("text/event-stream")
+        parser, recorder, whole = SseParser(), Recorder(content=False), bytearray()
+        first: float | None = None
+        noted, status = False, Status.LEFT
+        try:
+            async for piece in reply.body:
+                first = time.monotonic() - began if first is None else first
+                if streams:
+                    for event in parser.feed(piece):
+                        recorder.hear(event)
+                else:
+                    whole += piece
+                yield piece
+                if not noted and recorder.usage != Usage():
+                    noted = True
+                    await self._admission.note(admitted, recorder.usage)
+            status = Status.FAILED if reply.status >= 400 or recorder.error else Status.OK
+            if streams and not recorder.complete and not recorder.error:
+                status = Status.BROKEN
+                yield wire.error_event("api_error", "The upstream ended its answer in the middle.")
+        except BrokenError as error:
+            status = Status.BROKEN
+            if not streams:
+                raise
+            yield wire.error_event("api_error", error.text)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await reply.close()
+                used = _used(reply, recorder, bytes(whole), streams, status, admitted.worst)
+                end = End(used, status, reply.status, first, time.monotonic() - began)
+                await self._admission.settle(admitted, end)
+
+    async def _count(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
+        request = MessagesRequest.parse(incoming.body, counts_tokens=True)
+        route = self._pins.resolve(request.model, key)
+        return await self._passed(incoming, key, route.upstream, self._adapted(request, route))
+
+    async def _other(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
+        upstream = key.upstream if key is not None and key.upstream else next(iter(self._upstreams))
+        caps = keys.caps_of(self._settings, key, upstream=upstream, session=keys.session_of(None, key))
+        reads = incoming.method in ("GET", "HEAD")
+        free = reads and any(incoming.path == path or incoming.path.startswith(f"{path}/") for path in FREE)
+        if caps and not free and incoming.path != "/":
+            text = f"{incoming.method} {incoming.path} can't be counted, and {whose(caps[0])} needs that."
+            raise AnswerError("billing_error", text)
+        return await self._passed(incoming, key, upstream, incoming.body)
+
+    async def _passed(self, incoming: Incoming, key: KeyRecord | None, upstream: str, body: bytes) -> Outgoing:
+        sent = self._onward(incoming, key)
+        reply = await self._upstreams[upstream].send(incoming.method, incoming.target, sent, body)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                async for piece in reply.body:
+                    yield piece
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await reply.close()
+
+        return Outgoing(reply.status, reply.headers, pieces())
+
+    def _onward(self, incoming: Incoming, key: KeyRecord | None) -> Headers:
+        """The headers to send: a key of ours goes to no upstream."""
+        if key is None:
+            return incoming.headers
+        return [each for each in incoming.headers if each[0].lower() not in ("x-api-key", "authorization")]
+
+
+def _used(reply: Reply, recorder: Recorder, whole: bytes, streams: bool, status: Status, worst: Usage) -> Usage:
+    """What an answer used: as it says, and where it doesn't say it to its end, at most what it may have."""
+    if reply.status >= 400:
+        return Usage()
+    if not streams:
+        told = answered(whole) if status is Status.OK else None
+        return worst if told is None else told.usage
+    if recorder.complete:
+        return recorder.usage
+    return worst if recorder.usage == Usage() else recorder.usage.most(Usage(output=worst.output))
+
+
+async def _count(upstream: Upstream, headers: Headers, request: MessagesRequest) -> int | None:
+    """The prompt's tokens as the upstream counts them; None where it doesn't say."""
+    body = request.changed(**dict.fromkeys(UNCOUNTED))
+    try:
+        reply = await upstream.send("POST", COUNT_TOKENS, headers, body)
+        try:
+            told = bytearray()
+            async for piece in reply.body:
+                told += piece
+                if len(told) > COUNT_BYTES:
+                    return None
+        finally:
+            await reply.close()
+        tokens = json.loads(told)["input_tokens"] if reply.status == 200 else None
+    except (UnreachedError, BrokenError, ValueError, TypeError, KeyError):
+        return None
+    return tokens if isinstance(tokens, int) and tokens >= 0 else None
+
+
+def _error(error: AnswerError) -> Outgoing:
+    headers = [("content-type", "application/json")]
+    if error.retry_after is not None:
+        headers.append(("retry-after", f"{error.retry_after:g}"))
+    return Outgoing(error.status, headers, wire.error_body(error.type, error.text))

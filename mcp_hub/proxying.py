@@ -1,0 +1,151 @@
+"""Wires the messages proxy together and serves it: the proxy's composition root, as `app` is the hub's."""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import psutil
+
+from mcp_hub.errors import ConfigError
+from mcp_hub.proxy.admission import Admission
+from mcp_hub.proxy.flow import Proxy
+from mcp_hub.proxy.keys import Keyring, declared, unused_budgets
+from mcp_hub.proxy.pricing import PriceList
+from mcp_hub.proxy.server import application, listen, serve
+from mcp_hub.proxy.upstream import Compatible, Upstream
+from mcp_hub.proxy_settings import ProxySettings, UpstreamSettings
+from mcp_hub.store.database import FILE_NAME, open_database
+from mcp_hub.store.keys import KeyStore
+from mcp_hub.store.ledger import Ledger
+from mcp_hub.table import address
+
+logger = logging.getLogger(__name__)
+
+KEYS_EVERY = 1.0
+"""Seconds after which a key that was made or revoked elsewhere is known here."""
+
+LATE_EVERY = 1.0
+"""Seconds between tries to settle what couldn't be settled, because the database was locked or its disk full."""
+
+MIB = 1024 * 1024
+
+
+async def serve_proxy(
+    settings: ProxySettings,
+    state: Path,
+    listen_at: str | None,
+    on_listening: Callable[[str, bool], None],
+) -> None:
+    """Serve until cancelled; `on_listening` is told the URL, and whether clients need a key of the proxy.
+
+    `state` is the folder of the database; `listen_at` goes before `proxy.listen`. Raises ConfigError.
+    """
+    settings = settings if listen_at is None else settings.model_copy(update={"listen": listen_at})
+    settings.check()
+    host, port = address(settings.listen)
+    with contextlib.closing(await anyio.to_thread.run_sync(listen, host, port)) as listener:
+        async with open_proxy(settings, state) as proxy:
+            bound, number = listener.getsockname()[:2]
+            on_listening(f"http://{f'[{bound}]' if ':' in bound else bound}:{number}", settings.keys_required)
+            await serve(application(proxy.handle, settings.max_body_mib * MIB), listener)
+
+
+@asynccontextmanager
+async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Proxy]:
+    """A wired proxy, whose database is in the folder `state`. Raises ConfigError."""
+    path = await anyio.to_thread.run_sync(_database, state)
+    ledger, store = Ledger(path, this_process()), KeyStore(path)
+    if lost := await anyio.to_thread.run_sync(ledger.recover, is_alive):
+        logger.warning("%s requests of a proxy that was killed are charged at their worst case", lost)
+    keyring = Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
+    for text in unused_budgets(settings, keyring.records):
+        logger.warning("%s", text)
+    upstreams: dict[str, Upstream] = {
+        each.name: Compatible(each.name, each.url, _credential(each)) for each in settings.upstreams
+    }
+    prices = PriceList.shipped().with_overrides({name: each.price for name, each in settings.prices.items()})
+
+    async def follow_keys() -> None:
+        nonlocal keyring
+        while True:
+            await anyio.sleep(KEYS_EVERY)
+            try:
+                keyring = Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
+            except sqlite3.Error as error:
+                logger.warning("the keys can't be read, so those known before count: %s", error)
+
+    admission = Admission(settings, prices, ledger, time.time)
+    proxy = Proxy(
+        settings, lambda: keyring, admission, upstreams, clock=time.time, new_id=lambda: f"mhreq_{uuid.uuid4().hex}"
+    )
+
+    async def settle_late() -> None:
+        while True:
+            await anyio.sleep(LATE_EVERY)
+            await admission.settle_late()
+
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(follow_keys)
+            tasks.start_soon(settle_late)
+            yield proxy
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            for upstream in upstreams.values():
+                await upstream.close()
+            await anyio.to_thread.run_sync(ledger.close)
+
+
+def environment(url: str) -> Mapping[str, str]:
+    """The variables with which Claude Code and other Anthropic clients use a proxy at `url`.
+
+    ENABLE_TOOL_SEARCH: some versions of Claude Code send every MCP definition upfront to a URL that isn't Anthropic's.
+    """
+    return {"ANTHROPIC_BASE_URL": url, "ENABLE_TOOL_SEARCH": "true"}
+
+
+def this_process() -> str:
+    """A name of this process that no other process ever has: numbers come again, so its start belongs to it."""
+    return f"{os.getpid()}@{psutil.Process().create_time()}"
+
+
+def is_alive(name: str) -> bool:
+    """Whether the process that named itself so still runs."""
+    number, _, started = name.partition("@")
+    try:
+        return str(psutil.Process(int(number)).create_time()) == started
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+    except psutil.Error:
+        return True  # it can't be looked at, so it's somebody's
+
+
+def _database(state: Path) -> Path:
+    try:
+        open_database(state).conn.close()
+    except (sqlite3.Error, OSError) as error:
+        raise ConfigError(f"the proxy's ledger in {state} can't be opened: {error}.", key="proxy") from None
+    return state / FILE_NAME
+
+
+def _credential(upstream: UpstreamSettings) -> tuple[str, str] | None:
+    secret = upstream.credential
+    if upstream.credential_file is not None:
+        file = Path(upstream.credential_file)
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            text = f"the credential_file {file} can't be read: {error}."
+            raise ConfigError(text, key=f"proxy.upstreams.{upstream.name}") from None
+    if not secret:
+        return None
+    return ("x-api-key", secret) if upstream.credential_header == "x-api-key" else ("authorization", f"Bearer {secret}")

@@ -1,0 +1,148 @@
+"""The proxy's commands: keys are shown once, usage adds up, and the proxy serves until it is told to end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+from inline_snapshot import snapshot
+
+from mcp_hub.proxy.budgets import Want
+from mcp_hub.proxy.keys import PREFIX, digest_of
+from mcp_hub.proxy.pricing import Usage
+from mcp_hub.store.database import FILE_NAME, open_database
+from mcp_hub.store.keys import KeyStore
+from mcp_hub.store.ledger import Entry, Ledger, Status
+from tests.cli.commands import mcp_hub
+from tests.support import PATIENCE
+
+DOLLAR = 1_000_000_000
+
+
+@pytest.fixture
+def spent(state: Path) -> Path:
+    """A ledger with two requests of one key, and one of another."""
+    open_database(state).conn.close()
+    ledger = Ledger(state / FILE_NAME, "tests")
+    for number, (key, model, dollars) in enumerate(
+        [("ci", "claude-sonnet-4-6", DOLLAR), ("ci", "claude-sonnet-4-6", DOLLAR // 2), ("web", "claude-opus-4-6", 7)]
+    ):
+        at = time.time()
+        entry = Entry(f"r{number}", at, key, "team", "", "anthropic", "s", model, model)
+        ledger.reserve(entry, [], Want(dollars, 100), at)
+        ledger.settle(entry.id, Usage(input=90, output=10), dollars, Status.OK, 0.1, 0.2, 200)
+    ledger.close()
+    return state
+
+
+class TestKeys:
+    def test_a_key_is_shown_once_and_kept_as_its_digest(self, state: Path, empty: Path) -> None:
+        made = mcp_hub("keys", "create", "ci", "--team", "web", "--budget", "50/1d", "--allow", "claude-*", cwd=empty)
+        secret = made.stdout.strip()
+        assert made.returncode == 0
+        assert secret.startswith(PREFIX)
+        (record,) = KeyStore(state / FILE_NAME).read()
+        assert (record.name, record.digest, record.team, record.allowed_models) == (
+            "ci",
+            digest_of(secret),
+            "web",
+            ("claude-*",),
+        )
+        assert [(cap.kind, cap.limit, cap.period.duration) for cap in record.caps] == [("dollars", 50 * DOLLAR, "1d")]
+        listed = mcp_hub("keys", "list", cwd=empty)
+        assert re.sub(r"\d{4}-\S+", "TIME", listed.stdout) == snapshot(
+            "ci                   web          claude-*  made TIME\n"
+        )
+        assert secret not in listed.stdout
+        (told,) = json.loads(mcp_hub("keys", "list", "--json", cwd=empty).stdout)
+        assert (told["name"], told["revoked_at"]) == ("ci", None)
+
+    def test_a_revoked_key_stays_known_and_its_name_taken(self, state: Path, empty: Path) -> None:
+        mcp_hub("keys", "create", "ci", cwd=empty)
+        assert mcp_hub("keys", "revoke", "ci", cwd=empty).returncode == 0
+        (record,) = KeyStore(state / FILE_NAME).read()
+        assert record.disabled
+        assert "revoked" in mcp_hub("keys", "list", cwd=empty).stdout
+        again = mcp_hub("keys", "create", "ci", cwd=empty)
+        assert again.returncode == 1
+        assert "There is a key 'ci' already" in again.stderr
+
+    @pytest.mark.usefixtures("state")
+    def test_an_unknown_key_cannot_be_revoked(self, empty: Path) -> None:
+        done = mcp_hub("keys", "revoke", "ci", cwd=empty)
+        assert done.returncode == 1
+        assert "There is no key 'ci'." in done.stderr
+
+    @pytest.mark.usefixtures("state")
+    @pytest.mark.parametrize("budget", ["50", "x/1d", "-1/1d", "50/2d", "0.0000000001/1d"])
+    def test_a_budget_that_is_none_is_refused(self, empty: Path, budget: str) -> None:
+        done = mcp_hub("keys", "create", "ci", "--budget", budget, cwd=empty)
+        assert (done.returncode, done.stdout) == (2, "")
+
+    @pytest.mark.usefixtures("state")
+    def test_without_keys_it_is_said_how_one_is_made(self, empty: Path) -> None:
+        assert "mcp_hub keys create NAME" in mcp_hub("keys", "list", cwd=empty).stderr
+
+
+class TestUsage:
+    @pytest.mark.usefixtures("spent")
+    def test_it_is_a_table_by_what_is_asked_for(self, empty: Path) -> None:
+        assert mcp_hub("usage", cwd=empty).stdout == snapshot("""\
+ key  model              requests  errors  tokens      dollars \n\
+ ci   claude-sonnet-4-6         2       0     200         1.50 \n\
+ web  claude-opus-4-6           1       0     100  0.000000007 \n\
+""")
+        assert mcp_hub("usage", "--by", "team", cwd=empty).stdout == snapshot("""\
+ team  requests  errors  tokens      dollars \n\
+ team         3       0     300  1.500000007 \n\
+""")
+
+    @pytest.mark.usefixtures("spent")
+    def test_programs_read_json_and_csv(self, empty: Path) -> None:
+        first, second = json.loads(mcp_hub("usage", "--by", "key", "--json", cwd=empty).stdout)
+        assert (first["key"], first["requests"], first["dollars"], first["usage"]["input"]) == ("ci", 2, "1.50", 180)
+        assert second["key"] == "web"
+        assert mcp_hub("usage", "--by", "key", "--csv", cwd=empty).stdout.splitlines()[:2] == [
+            "key,requests,errors,tokens,dollars",
+            "ci,2,0,200,1.50",
+        ]
+
+    @pytest.mark.usefixtures("state")
+    def test_nothing_yet_is_said(self, empty: Path) -> None:
+        done = mcp_hub("usage", "--since", "week", cwd=empty)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "Nothing went through the proxy in the last week." in done.stderr
+
+
+class TestProxy:
+    @pytest.mark.usefixtures("state")
+    def test_the_lines_for_a_shell_have_the_configured_address(self, empty: Path) -> None:
+        (empty / "mine.toml").write_text('[proxy]\nlisten = "127.0.0.1:9999"\n')
+        done = mcp_hub("proxy", "env", "--config", "mine.toml", cwd=empty)
+        assert done.stdout == "export ANTHROPIC_BASE_URL=http://127.0.0.1:9999\nexport ENABLE_TOOL_SEARCH=true\n"
+
+    @pytest.mark.usefixtures("state")
+    def test_it_does_not_listen_to_others_without_keys(self, empty: Path) -> None:
+        done = mcp_hub("proxy", "--listen", "0.0.0.0:0", cwd=empty)
+        assert done.returncode == 2
+        assert "0.0.0.0 can be reached from other machines, so clients need keys" in done.stderr
+
+    def test_it_serves_until_it_is_told_to_end(self, state: Path, empty: Path) -> None:
+        command = [sys.executable, "-m", "mcp_hub", "proxy", "--listen", "127.0.0.1:0"]
+        environ = {**os.environ, "MCP_HUB_STATE_DIR": str(state)}
+        process = subprocess.Popen(command, cwd=empty, env=environ, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().strip().removeprefix("mcp_hub: the proxy is at ")
+            assert httpx2.head(url).status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+            process.communicate()
