@@ -181,6 +181,17 @@ def test_a_count_of_zero_or_null_at_the_end_takes_nothing_back() -> None:
     assert heard([start(usage={"input_tokens": 7, "cache_read_input_tokens": 3}), end]).usage == Usage(7, cache_read=3)
 
 
+def test_null_at_the_end_leaves_what_the_message_said_before() -> None:
+    end = event("message_delta", delta={"stop_reason": "end_turn", "container": None}, usage={"input_tokens": None})
+    message = heard([start(container={"id": "c"}, usage={"input_tokens": 7}), end, STOP]).message()
+    assert message is not None
+    assert (message["container"], message["usage"], message["stop_reason"]) == (
+        {"id": "c"},
+        {"input_tokens": 7},
+        "end_turn",
+    )
+
+
 def test_a_fallback_in_mid_stream_names_the_model_that_went_on() -> None:
     change = block(0, type="fallback", **{"from": {"model": "m"}, "to": {"model": "m-2"}})
     for content in (True, False):

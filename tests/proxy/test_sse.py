@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_hub.proxy.sse import BOM, Event, SseParser
@@ -68,6 +68,7 @@ def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
     return [stream[start:end] for start, end in pairwise(ends)]
 
 
+@example(b"data: 1\n\rdata: 2\r\n\rdata: 3\n\n")
 @given(ANY_STREAM)
 def test_any_bytes_give_the_events_that_the_standard_finds(stream: bytes) -> None:
     settled = stream + b":"  # a CR at the very end may still become a CRLF
