@@ -9,6 +9,7 @@
     pricing      what that costs at the served model's prices
     budgets      every cap that applies allows it, lets it wait for others to settle, or refuses it;
                  the ledger (mcp_hub.store) reserves the worst case in the transaction that decides
+    admission    puts the last four together: where there is no room, it has the prompt counted, lowers max_tokens, waits
     upstream     sends it; the answer comes back piece by piece
     sse          cuts a stream into events, which go on to the client byte for byte
     recording    hears them pass: what was used, and the whole message

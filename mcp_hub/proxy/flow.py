@@ -168,15 +168,18 @@ class Proxy:
         try:
             async for piece in reply.body:
                 first = time.monotonic() - began if first is None else first
-                if streams:
-                    for event in parser.feed(piece):
-                        recorder.hear(event)
-                else:
+                if not streams:
                     whole += piece
-                yield piece
+                    yield piece
+                    continue
+                for event in parser.feed(piece):  # whole events only: one that is cut would garble what follows
+                    recorder.hear(event)
+                    yield event.raw
                 if not noted and recorder.usage != Usage():
                     noted = True
                     await self._admission.note(admitted, recorder.usage)
+            if recorder.complete and (rest := parser.rest):
+                yield rest
             status = Status.FAILED if reply.status >= 400 or recorder.error else Status.OK
             if streams and not recorder.complete and not recorder.error:
                 status = Status.BROKEN

@@ -20,6 +20,7 @@ from tests.clients.gemini import check_gemini
 from tests.clients.inspector import check_inspector
 from tests.clients.installs import Installed, InstallError, install_all
 from tests.clients.processes import ProcessWatch
+from tests.clients.proxy_scenario import check_budget_ends, check_proxied
 from tests.clients.reach import ATTACH, Reach, Served, by_stdio, served, word
 from tests.clients.report import Report
 from tests.clients.sdk_scenario import ERAS, check_era, check_token, direct_definitions
@@ -98,12 +99,20 @@ class _Run:
         if hub is None:
             with self._scenario(f"Claude Code, killed, {word(reach)}", "a conversation cut short") as watch:
                 check_killed_client(report, workspace, self.installed.claude, reach, watch)
+            self._proxied(reach)
         with self._scenario(f"Codex CLI, {word(reach)}", "a scripted conversation", hub) as watch:
             check_codex(report, workspace, self.installed.codex, path, reach, watch)
         with self._scenario(f"Gemini CLI, {word(reach)}", "a scripted conversation", hub) as watch:
             check_gemini(report, workspace, self.installed.gemini, path, reach, watch)
         with self._scenario(f"MCP Inspector, {word(reach)}", "asking", hub) as watch:
             check_inspector(report, workspace, self.installed.inspector, path, reach, watch)
+
+    def _proxied(self, reach: Reach) -> None:
+        """The messages proxy between Claude Code and its model."""
+        with self._scenario("Claude Code through the messages proxy", "a scripted conversation"):
+            check_proxied(self.report, self.workspace, self.installed.claude, reach)
+        with self._scenario("Claude Code, when a budget of the proxy ends", "a conversation cut short"):
+            check_budget_ends(self.report, self.workspace, self.installed.claude, reach)
 
     def _attached(self, hub: Served) -> None:
         """A client starts a hub that hands everything to the one that is there."""

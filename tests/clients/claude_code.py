@@ -30,11 +30,12 @@ class ClaudeRun:
 
 @dataclass(frozen=True)
 class ClaudeCode:
-    """An installed Claude Code, the folder that it may use, and how it reaches the hub."""
+    """An installed Claude Code, the folder that it may use, how it reaches the hub, and its key of the model's API."""
 
     program: Path
     home: Home
     reach: Reach
+    api_key: str = "sk-ant-a-dummy"
 
     def add(self) -> Done:
         """`claude mcp add`."""
@@ -83,7 +84,7 @@ class ClaudeCode:
         return {
             "CLAUDE_CONFIG_DIR": str(self.home.home / ".claude"),
             "ANTHROPIC_BASE_URL": api_url,
-            "ANTHROPIC_API_KEY": "sk-ant-a-dummy",
+            "ANTHROPIC_API_KEY": self.api_key,
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
             "DISABLE_AUTOUPDATER": "1",
             "DISABLE_ERROR_REPORTING": "1",

@@ -194,14 +194,16 @@ async def test_an_upstreams_error_passes_as_it_is_and_costs_nothing(proxied: Ser
     assert (row.requests, row.errors, row.dollars) == (2, 2, 0)
 
 
+@pytest.mark.parametrize("how", ["cut", "torn"])
 async def test_a_stream_that_is_cut_ends_in_an_error_event_and_is_charged_all_it_may_have_used(
-    proxied: Serving,
+    proxied: Serving, how: str
 ) -> None:
     async with proxied() as running:
-        answer = await raw(running, json.dumps({**ASK, "stream": True, "messages": said("cut")}).encode())
+        answer = await raw(running, json.dumps({**ASK, "stream": True, "messages": said(how)}).encode())
         row = one(running)
     assert answer.text.endswith("\n\n")
-    last = answer.text.strip().split("\n\n")[-1]
+    *_, before, last = answer.text.strip().split("\n\n")
+    assert json.loads(before.split("data: ")[1])["type"] == "content_block_delta"
     assert last.startswith("event: error\n")
     assert json.loads(last.split("data: ")[1])["error"]["type"] == "api_error"
     assert (row.errors, row.usage.output) == (1, ASK["max_tokens"])
