@@ -261,8 +261,12 @@ class ProxySettings(Table):
 
     @property
     def keys_required(self) -> bool:
-        """Whether only clients with a key of this proxy are served."""
-        return self.require_key or bool(self.keys)
+        """Whether only clients with a key of this proxy are served.
+
+        So it is too when an upstream has a credential: whoever reached the proxy would spend it.
+        """
+        has_credential = any(each.credential is not None or each.credential_file is not None for each in self.upstreams)
+        return self.require_key or bool(self.keys) or has_credential
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -298,6 +302,12 @@ class ProxySettings(Table):
                     "credential_file.",
                     key=place,
                 )
+        if not self.keys_required and len(self.upstreams) > 1:
+            raise ConfigError(
+                "clients' own credentials are passed on, and only the first upstream may see them: give every upstream "
+                "a credential, and clients keys.",
+                key="proxy.upstreams",
+            )
         host, _ = address(self.listen)
         if not self.keys_required and not is_loopback(host):
             raise ConfigError(

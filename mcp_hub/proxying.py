@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import psutil
 
-from mcp_hub.errors import ConfigError
+from mcp_hub.errors import ConfigError, HubError
 from mcp_hub.proxy.admission import Admission
 from mcp_hub.proxy.flow import Proxy
 from mcp_hub.proxy.keys import Keyring, declared, unused_budgets
@@ -79,7 +79,7 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
             await anyio.sleep(KEYS_EVERY)
             try:
                 keyring = Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ValueError, HubError) as error:
                 logger.warning("the keys can't be read, so those known before count: %s", error)
 
     admission = Admission(settings, prices, ledger, time.time)
@@ -91,6 +91,8 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
         while True:
             await anyio.sleep(LATE_EVERY)
             await admission.settle_late()
+            with contextlib.suppress(sqlite3.Error):  # the next time, then
+                await anyio.to_thread.run_sync(ledger.recover, is_alive)
 
     try:
         async with anyio.create_task_group() as tasks:
@@ -146,6 +148,11 @@ def _credential(upstream: UpstreamSettings) -> tuple[str, str] | None:
         except (OSError, UnicodeDecodeError) as error:
             text = f"the credential_file {file} can't be read: {error}."
             raise ConfigError(text, key=f"proxy.upstreams.{upstream.name}") from None
+    secret = (secret or "").strip()
     if not secret:
         return None
+    if not secret.isascii() or not secret.isprintable():
+        raise ConfigError(
+            "the credential has a character that no header can have.", key=f"proxy.upstreams.{upstream.name}"
+        )
     return ("x-api-key", secret) if upstream.credential_header == "x-api-key" else ("authorization", f"Bearer {secret}")

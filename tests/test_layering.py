@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mcp_hub.serving", "mcp_hub.proxying"),
     ("mcp_hub.app", "mcp_hub.proxy.server"),
     ("mcp_hub.proxy.flow",),
+    ("mcp_hub.proxy.answer",),
     ("mcp_hub.proxy.admission",),
     ("mcp_hub.hub.http",),
     ("mcp_hub.hub.server",),

@@ -9,9 +9,10 @@
     pricing      what that costs at the served model's prices
     budgets      every cap that applies allows it, lets it wait for others to settle, or refuses it;
                  the ledger (mcp_hub.store) reserves the worst case in the transaction that decides
-    admission    puts the last four together: where there is no room, it has the prompt counted, lowers max_tokens, waits
+    admission    puts the last four together, and where there is no room, has the prompt counted, lowers, waits
     upstream     sends it; the answer comes back piece by piece
     sse          cuts a stream into events, which go on to the client byte for byte
+    answer       holds all that until the client has it, or has gone
     recording    hears them pass: what was used, and the whole message
     pricing      what it did cost; the ledger settles the reservation to that, however the answer ended
 

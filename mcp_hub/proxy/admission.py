@@ -25,9 +25,9 @@ logger = logging.getLogger(__name__)
 ASK_AGAIN = 1.0
 """Seconds until a request that waits looks again by itself: another proxy on the same database may have settled."""
 
-COUNT_MARGIN = 1.1
+COUNT_PERCENT = 110
 COUNT_MORE = 200
-"""The upstream's count is an estimate, by its documentation: what is reserved is so many times it, and so many more."""
+"""The upstream's count is an estimate, by its documentation: what is reserved is so much of it, and so many more."""
 
 NO_PRICE = Price(0, 0, 0, 0, 0, 0)
 """Of a model that nobody gave a price, where no dollar cap holds: its tokens count, its dollars don't."""
@@ -97,16 +97,15 @@ class Admission:
                 if (less := await self._counted(request, worst, count)) is not None:
                     worst = less
                     continue
-            if isinstance(decision, Refused) or late:
-                output = await self._lower(request, worst, price, caps)
-                if output is not None:
-                    request = MessagesRequest.parse(request.changed(max_tokens=output))
-                    lowered, worst = output, replace(worst, output=output)
-                    continue
-            if isinstance(decision, Refused):
+            now, later = await self._outputs(request, worst, price, caps)
+            if now is not None and (late or isinstance(decision, Refused)):
+                request = MessagesRequest.parse(request.changed(max_tokens=now))
+                lowered, worst = now, replace(worst, output=now)
+                continue
+            if isinstance(decision, Refused) and later is None:
                 raise AnswerError("billing_error", refusal_text(decision))
             if late:
-                raise AnswerError("rate_limit_error", _waited(decision), retry_after=ASK_AGAIN)
+                raise AnswerError("rate_limit_error", _waited(decision, caps), retry_after=ASK_AGAIN)
             with anyio.move_on_after(min(ASK_AGAIN, until - anyio.current_time())):
                 await settled.wait()
 
@@ -151,33 +150,45 @@ class Admission:
 
     async def _reserve(self, entry: Entry, caps: Sequence[Cap], want: Want) -> Allowed | Waits | Refused:
         try:
-            return await anyio.to_thread.run_sync(self._ledger.reserve, entry, caps, want, self._clock())
+            # Shielded, or a client that goes away meanwhile would leave a reservation that nobody settles.
+            with anyio.CancelScope(shield=True):
+                decision = await anyio.to_thread.run_sync(self._ledger.reserve, entry, caps, want, self._clock())
         except sqlite3.Error as error:
             if caps:
-                text = f"The ledger can't be written ({error}), so nothing can be spent under {whose(caps[0])}."
-                raise AnswerError("api_error", text, status=503) from None
+                raise _unwritten(error, caps[0]) from None
             logger.warning("a request for model %s isn't recorded: %s", entry.model, error)
-            return Allowed()
+            decision = Allowed()
+        return decision
 
     async def _counted(self, request: MessagesRequest, worst: Usage, count: Count) -> Usage | None:
         """`worst` with the prompt as the upstream counts it; None where that isn't less, or isn't all of it."""
-        if worst.web_searches or any(tool.get("type", "custom") != "custom" for tool in _tools(request)):
+        served = any(tool.get("type", "custom") != "custom" for tool in _tools(request))
+        if worst.web_searches or served or request.json.get("mcp_servers"):
             return None  # tools that the API runs bring more than the request has
         told = await count(request)
-        most = None if told is None else int(told * COUNT_MARGIN) + COUNT_MORE
+        most = None if told is None else told * COUNT_PERCENT // 100 + COUNT_MORE
         if most is None or most >= worst.prompt:
             return None
         kinds = {"input": worst.input, "cache_write_5m": worst.cache_write_5m, "cache_write_1h": worst.cache_write_1h}
         return replace(worst, **{kind: min(tokens, most) for kind, tokens in kinds.items()})
 
-    async def _lower(self, request: MessagesRequest, worst: Usage, price: Price, caps: Sequence[Cap]) -> int | None:
-        """A max_tokens with which the request fits now; None if there is none, or none is wanted."""
+    async def _outputs(
+        self, request: MessagesRequest, worst: Usage, price: Price, caps: Sequence[Cap]
+    ) -> tuple[int | None, int | None]:
+        """A lower max_tokens with which the request fits now, and one with which it fits when all others have settled
+        at nothing; None where there is none, or none is wanted.
+        """
         if self._settings.when_too_large == "refuse":
-            return None
+            return None, None
         floor = max(self._settings.output_floor, (request.thinking_budget or 0) + 1)
-        standings = await anyio.to_thread.run_sync(self._ledger.standing, caps, self._clock())
-        output = lowered_output(standings, worst, price, floor)
-        return None if output is None or output >= worst.output else output
+        try:
+            standings = await anyio.to_thread.run_sync(self._ledger.standing, caps, self._clock())
+        except sqlite3.Error as error:
+            raise _unwritten(error, caps[0]) from None
+        free = [replace(each, reserved=0) for each in standings]
+        fits = (lowered_output(each, worst, price, floor) for each in (standings, free))
+        now, later = (None if output is None or output >= worst.output else output for output in fits)
+        return now, later
 
 
 def whose(cap: Cap) -> str:
@@ -190,6 +201,12 @@ def _tools(request: MessagesRequest) -> list[dict[str, object]]:
     return [tool for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
 
 
-def _waited(waits: Waits) -> str:
-    names = ", ".join(dict.fromkeys(f"{cap.tier} {cap.name!r}" for cap in waits.caps))
+def _unwritten(error: sqlite3.Error, cap: Cap) -> AnswerError:
+    text = f"The ledger can't be used ({error}), so nothing can be spent under {whose(cap)}."
+    return AnswerError("api_error", text, status=503)
+
+
+def _waited(decision: Waits | Refused, caps: Sequence[Cap]) -> str:
+    waited = decision.caps if isinstance(decision, Waits) else caps
+    names = ", ".join(dict.fromkeys(f"{cap.tier} {cap.name!r}" for cap in waited))
     return f"Other requests have reserved what is left of the budget of {names}. Try again when they have ended."

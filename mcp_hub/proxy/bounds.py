@@ -5,10 +5,11 @@ request, so where nothing documented bounds a thing, the model's context window 
 by the API, and costs nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from unicodedata import is_normalized, normalize
+from unicodedata import normalize
 
 from mcp_hub.proxy.pricing import Usage
 
@@ -176,10 +177,19 @@ def _look_through(value: object, found: _Found) -> None:
 
 
 def _longer_normalized(text: str) -> int:
-    """By how many bytes `text` grows under NFKC, which Anthropic's published tokenizer applies first."""
-    if is_normalized("NFKC", text):
-        return 0
-    return max(0, len(normalize("NFKC", text).encode("utf-8", "replace")) - len(text.encode("utf-8", "replace")))
+    """By how many bytes `text` can grow under NFKC, which Anthropic's published tokenizer applies first.
+
+    Character by character: to normalise a text of combining marks takes time by the square of its length. Composing
+    what was decomposed never makes it longer.
+    """
+    counts = Counter(text)
+    return sum(count * _growth(character) for character, count in counts.items() if not character.isascii())
+
+
+def _growth(character: str) -> int:
+    return max(
+        0, len(normalize("NFKD", character).encode("utf-8", "replace")) - len(character.encode("utf-8", "replace"))
+    )
 
 
 def _content_blocks(request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -5,26 +5,31 @@ answer, by an upstream that breaks off, by a client that goes away. What isn't k
 """
 
 import json
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import anyio
+import anyio.lowlevel
 
 from mcp_hub.proxy import keys, wire
-from mcp_hub.proxy.admission import Admission, Admitted, AnswerError, End, whose
+from mcp_hub.proxy.admission import Admission, AnswerError, End, whose
+from mcp_hub.proxy.answer import Heard, Outgoing, Passed
 from mcp_hub.proxy.keys import KeyRecord, Keyring
 from mcp_hub.proxy.parameters import Parameters
 from mcp_hub.proxy.pins import ModelNotAllowedError, Pins, Route
 from mcp_hub.proxy.pricing import Usage
-from mcp_hub.proxy.recording import Recorder, answered
-from mcp_hub.proxy.sse import SseParser
-from mcp_hub.proxy.upstream import BrokenError, Headers, Reply, UnreachedError, Upstream
+from mcp_hub.proxy.upstream import BrokenError, Headers, UnreachedError, Upstream
 from mcp_hub.proxy.wire import BadRequestError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.ledger import Entry, Status
 
+logger = logging.getLogger(__name__)
+
 MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
+
+CREDENTIALS = ("x-api-key", "authorization")
+SESSION_HEADER = "x-claude-code-session-id"
 
 FREE = ("/v1/models",)
 """Paths, and all below them, that cost nothing."""
@@ -57,15 +62,6 @@ class Incoming:
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-@dataclass(frozen=True)
-class Outgoing:
-    """An answer: its body whole, or piece by piece."""
-
-    status: int
-    headers: Headers
-    body: bytes | AsyncIterator[bytes] = field(repr=False)
-
-
 class Proxy:
     """The flow, with what it needs: settings, keys, who admits, upstreams by name, and a clock."""
 
@@ -89,7 +85,7 @@ class Proxy:
         self._new_id = new_id
 
     async def handle(self, incoming: Incoming) -> Outgoing:
-        """Answer a request. Raises nothing but cancellation."""
+        """Answer a request; the body must be closed. Raises nothing but cancellation."""
         try:
             key = self._who(incoming)
             if incoming.path == MESSAGES and incoming.method == "POST":
@@ -106,9 +102,15 @@ class Proxy:
             return _error(AnswerError("invalid_request_error", error.text))
         except (UnreachedError, BrokenError) as error:
             return _error(AnswerError("api_error", error.text, status=502))
+        except Exception as error:  # a fault of ours is told as one, and the proxy goes on
+            logger.exception("%s %s failed", incoming.method, incoming.path)
+            return _error(AnswerError("api_error", f"The proxy failed: {type(error).__name__}. Its log says more."))
 
     def _who(self, incoming: Incoming) -> KeyRecord | None:
         """Whose request it is; None where no key is asked for and none of ours came."""
+        names = [name.lower() for name, _ in incoming.headers]
+        if any(names.count(name) > 1 for name in CREDENTIALS):
+            raise AnswerError("invalid_request_error", "A credential came twice in one header's name.")
         secret = keys.presented(incoming.lower_headers)
         ours = secret is not None and secret.startswith(keys.PREFIX)
         if secret is not None and (self._settings.keys_required or ours):
@@ -122,7 +124,7 @@ class Proxy:
     async def _message(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
         request = MessagesRequest.parse(incoming.body)
         route = self._pins.resolve(request.model, key)
-        told = incoming.lower_headers.get("x-claude-code-session-id") or request.session
+        told = wire.session_id(incoming.lower_headers.get(SESSION_HEADER)) or request.session
         session = keys.session_of(told, key)
         caps = keys.caps_of(self._settings, key, upstream=route.upstream, session=session)
         entry = Entry(
@@ -136,65 +138,40 @@ class Proxy:
             model_asked=request.model,
             model=route.model,
         )
-        sent = MessagesRequest.parse(self._adapted(request, route))
+        adapted = self._adapted(request, route)
+        sent = request if adapted == request.body else MessagesRequest.parse(adapted)
         headers = self._onward(incoming, key)
-        upstream = self._upstreams[route.upstream]
+        upstream = self._upstream(route.upstream)
         admitted = await self._admission.admit(entry, sent, caps, lambda asked: _count(upstream, headers, asked))
         began = time.monotonic()
-        more = [("x-mcp-hub-model", route.model), ("x-mcp-hub-upstream", route.upstream)]
+        more = [("x-mcp-hub-model", _visible(route.model)), ("x-mcp-hub-upstream", route.upstream)]
         if admitted.lowered is not None:
             more.append(("x-mcp-hub-max-tokens", str(admitted.lowered)))
+        used, status = Usage(), Status.LEFT
         try:
+            await anyio.lowlevel.checkpoint_if_cancelled()  # before a byte has gone out, nothing can be billed
+            used, status = admitted.worst, Status.BROKEN
             reply = await upstream.send("POST", incoming.target, headers, admitted.body)
         except UnreachedError:
             await self._admission.settle(admitted, End(Usage(), Status.FAILED, 0, None, time.monotonic() - began))
             raise
         except BaseException:  # broken or cancelled: it may have been read, and billed
-            end = End(admitted.worst, Status.BROKEN, 0, None, time.monotonic() - began)
-            await self._admission.settle(admitted, end)
+            await self._admission.settle(admitted, End(used, status, 0, None, time.monotonic() - began))
             raise
-        return Outgoing(reply.status, [*reply.headers, *more], self._heard(reply, admitted, began))
+        heard = Heard(reply, admitted, self._admission, began)
+        if reply.header("content-encoding") not in ("", "identity"):
+            await heard.close()
+            raise BrokenError(f"The upstream {route.upstream!r} compresses its answers, though it was asked not to.")
+        return Outgoing(reply.status, [*reply.headers, *more], heard)
+
+    def _upstream(self, name: str) -> Upstream:
+        if name not in self._upstreams:
+            raise AnswerError("api_error", f"The upstream {name!r} isn't in servers.toml any more.", status=503)
+        return self._upstreams[name]
 
     def _adapted(self, request: MessagesRequest, route: Route) -> bytes:
         """The body with the model that answers, and without what that doesn't take."""
         return request.changed(**{**self._parameters.adapted(request.json, route.model), "model": route.model})
-
-    async def _heard(self, reply: Reply, admitted: Admitted, began: float) -> AsyncIterator[bytes]:
-        """The answer's pieces as they come; what it used is settled as it ends."""
-        streams = reply.header("content-type").startswith("text/event-stream")
-        parser, recorder, whole = SseParser(), Recorder(content=False), bytearray()
-        first: float | None = None
-        noted, status = False, Status.LEFT
-        try:
-            async for piece in reply.body:
-                first = time.monotonic() - began if first is None else first
-                if not streams:
-                    whole += piece
-                    yield piece
-                    continue
-                for event in parser.feed(piece):  # whole events only: one that is cut would garble what follows
-                    recorder.hear(event)
-                    yield event.raw
-                if not noted and recorder.usage != Usage():
-                    noted = True
-                    await self._admission.note(admitted, recorder.usage)
-            if recorder.complete and (rest := parser.rest):
-                yield rest
-            status = Status.FAILED if reply.status >= 400 or recorder.error else Status.OK
-            if streams and not recorder.complete and not recorder.error:
-                status = Status.BROKEN
-                yield wire.error_event("api_error", "The upstream ended its answer in the middle.")
-        except BrokenError as error:
-            status = Status.BROKEN
-            if not streams:
-                raise
-            yield wire.error_event("api_error", error.text)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await reply.close()
-                used = _used(reply, recorder, bytes(whole), streams, status, admitted.worst)
-                end = End(used, status, reply.status, first, time.monotonic() - began)
-                await self._admission.settle(admitted, end)
 
     async def _count(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
         request = MessagesRequest.parse(incoming.body, counts_tokens=True)
@@ -206,42 +183,26 @@ class Proxy:
         caps = keys.caps_of(self._settings, key, upstream=upstream, session=keys.session_of(None, key))
         reads = incoming.method in ("GET", "HEAD")
         free = reads and any(incoming.path == path or incoming.path.startswith(f"{path}/") for path in FREE)
-        if caps and not free and incoming.path != "/":
+        if caps and not free:
             text = f"{incoming.method} {incoming.path} can't be counted, and {whose(caps[0])} needs that."
             raise AnswerError("billing_error", text)
+        if not reads and (self._settings.pins or (key is not None and key.allowed_models)):
+            text = f"{incoming.method} {incoming.path} could ask any model, and models are pinned or limited here."
+            raise AnswerError("not_found_error", text)
         return await self._passed(incoming, key, upstream, incoming.body)
 
     async def _passed(self, incoming: Incoming, key: KeyRecord | None, upstream: str, body: bytes) -> Outgoing:
         sent = self._onward(incoming, key)
-        reply = await self._upstreams[upstream].send(incoming.method, incoming.target, sent, body)
-
-        async def pieces() -> AsyncIterator[bytes]:
-            try:
-                async for piece in reply.body:
-                    yield piece
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await reply.close()
-
-        return Outgoing(reply.status, reply.headers, pieces())
+        reply = await self._upstream(upstream).send(incoming.method, incoming.target, sent, body)
+        return Outgoing(reply.status, reply.headers, Passed(reply))
 
     def _onward(self, incoming: Incoming, key: KeyRecord | None) -> Headers:
         """The headers to send: a key of ours goes to no upstream."""
-        if key is None:
-            return incoming.headers
-        return [each for each in incoming.headers if each[0].lower() not in ("x-api-key", "authorization")]
-
-
-def _used(reply: Reply, recorder: Recorder, whole: bytes, streams: bool, status: Status, worst: Usage) -> Usage:
-    """What an answer used: as it says, and where it doesn't say it to its end, at most what it may have."""
-    if reply.status >= 400:
-        return Usage()
-    if not streams:
-        told = answered(whole) if status is Status.OK else None
-        return worst if told is None else told.usage
-    if recorder.complete:
-        return recorder.usage
-    return worst if recorder.usage == Usage() else recorder.usage.most(Usage(output=worst.output))
+        return [
+            (name, value)
+            for name, value in incoming.headers
+            if name.lower() not in CREDENTIALS or (key is None and keys.PREFIX not in value)
+        ]
 
 
 async def _count(upstream: Upstream, headers: Headers, request: MessagesRequest) -> int | None:
@@ -261,6 +222,11 @@ async def _count(upstream: Upstream, headers: Headers, request: MessagesRequest)
     except (UnreachedError, BrokenError, ValueError, TypeError, KeyError):
         return None
     return tokens if isinstance(tokens, int) and tokens >= 0 else None
+
+
+def _visible(text: str) -> str:
+    """A text as a header can have it."""
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _error(error: AnswerError) -> Outgoing:

@@ -95,11 +95,12 @@ def caps_of(settings: ProxySettings, key: KeyRecord | None, *, upstream: str, se
 
 
 def session_of(told: str | None, key: KeyRecord | None) -> str:
-    """The session that a request counts for: the one that its client tells.
+    """The session that a request counts for: the one that its client tells, among those of its key.
 
-    Requests that tell none are one session for each key: leaving it out is no way around a session's caps.
+    Requests that tell none are one session for each key. A client may make sessions up: a cap of each bounds a client
+    that means well, and the key's own bounds the others.
     """
-    return told or f"none of {key.name if key is not None else 'all clients'}"
+    return f"{key.name if key is not None else ''}/{told or ''}"
 
 
 def unused_budgets(settings: ProxySettings, records: Sequence[KeyRecord]) -> list[str]:

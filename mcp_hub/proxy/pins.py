@@ -80,7 +80,8 @@ class Pins:
     def _split(self, spelling: str) -> tuple[str | None, str]:
         """UPSTREAM/MODEL in its parts. What stands before a slash and is no upstream belongs to the model's name."""
         upstream, slash, model = spelling.partition("/")
-        return (upstream, model) if slash and model and upstream in self._upstreams else (None, spelling)
+        known = next((name for name in self._upstreams if name.lower() == upstream.lower()), None)
+        return (known, model) if slash and model and known is not None else (None, spelling)
 
     def _pin(self, asked: str, model: str, key: KeyRecord | None) -> PinSettings | None:
         fitting = [pin for pin in self._pins if _fits(pin.when, asked) or _fits(pin.when, model)]

@@ -35,6 +35,8 @@ class Answer:
     model: str
     message_id: str
     stop_reason: str
+    counted: bool
+    """Whether it tells both its input and its output, as counts."""
 
 
 def answered(body: bytes) -> Answer | None:
@@ -43,7 +45,8 @@ def answered(body: bytes) -> Answer | None:
     usage = message.get("usage")
     if not isinstance(usage, dict):
         return None
-    return Answer(Usage.from_api(usage), _text(message, "model"), _text(message, "id"), _text(message, "stop_reason"))
+    told = _text(message, "model"), _text(message, "id"), _text(message, "stop_reason")
+    return Answer(Usage.from_api(usage), *told, _counts(usage, "input_tokens") and _counts(usage, "output_tokens"))
 
 
 class Recorder:
@@ -55,6 +58,7 @@ class Recorder:
         token is a byte or more. Thinking that the API leaves out or summarises is used but not brought.
     model, message_id, stop_reason: "" until they have come.
     complete: whether `message_stop` has come.
+    counts_input, counts_output: whether `message_start` has told input, and `message_delta` output, as counts.
     error: what an `error` event said.
 
     With content=False the content isn't read or kept, which costs half as much, and `message` has nothing to tell.
@@ -64,6 +68,8 @@ class Recorder:
         self.usage = Usage()
         self.content_bytes = 0
         self.complete = False
+        self.counts_input = False
+        self.counts_output = False
         self.error: AnswerError | None = None
         self._message: dict[str, Any] = {}
         self._told: dict[str, Any] = {}
@@ -99,10 +105,12 @@ class Recorder:
         elif kind == "message_start":
             self._understood &= not self._message
             self._message = dict(_inner(data, "message"))
+            self.counts_input |= _counts(_inner(self._message, "usage"), "input_tokens")
             self._hear_usage(_inner(self._message, "usage"))
         elif kind == "message_delta":
             _update(self._message, {name: data[name] for name in data if name not in ("type", "delta", "usage")})
             _update(self._message, _inner(data, "delta"))
+            self.counts_output |= _counts(_inner(data, "usage"), "output_tokens")
             self._hear_usage(_inner(data, "usage"))
         elif kind == "message_stop":
             self.complete = True
@@ -190,6 +198,11 @@ def _object(text: str | bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _counts(usage: Mapping[str, Any], name: str) -> bool:
+    count = usage.get(name)
+    return isinstance(count, int) and not isinstance(count, bool) and count >= 0
 
 
 def _inner(fields: Mapping[str, Any], name: str) -> dict[str, Any]:

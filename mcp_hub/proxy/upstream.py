@@ -6,6 +6,7 @@ speaks its Messages API. Nothing is sent twice: what an upstream has begun to an
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
 import httpx2
@@ -80,11 +81,16 @@ class Compatible:
             timeout=httpx2.Timeout(ANSWER_WITHIN, connect=CONNECT_WITHIN, pool=CONNECT_WITHIN),
             limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
             follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # else one client's would go with another's
         )
 
     async def send(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
         """Send a request to `path`, which begins with /v1 and may have a query. Raises UnreachedError, BrokenError."""
-        request = self._client.build_request(method, f"{self._url}{path}", headers=self._sent(headers), content=body)
+        try:
+            sent = self._sent(headers)
+            request = self._client.build_request(method, f"{self._url}{path}", headers=sent, content=body)
+        except (httpx2.InvalidURL, ValueError) as error:  # a header or a path that HTTP can't have
+            raise UnreachedError(f"The request can't be sent to {self._name!r}: {type(error).__name__}.") from None
         try:
             response = await self._client.send(request, stream=True)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
@@ -119,4 +125,6 @@ def _pairs(response: httpx2.Response) -> list[tuple[str, str]]:
 
 
 def _reason(error: httpx2.HTTPError) -> str:
-    return str(error).rstrip(".") or type(error).__name__
+    """In words; what the client library says of a header that it can't send has the header's value in it."""
+    told = "" if isinstance(error, httpx2.LocalProtocolError) else str(error).rstrip(".")
+    return told or type(error).__name__

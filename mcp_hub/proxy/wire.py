@@ -120,6 +120,12 @@ class MessagesRequest:
         return "".join([text[: members[0].key], *written, text[members[-1].end :]]).encode()
 
 
+def session_id(told: object) -> str | None:
+    """A session's id as a client tells it; None for what can't be one."""
+    usable = isinstance(told, str) and told.isprintable() and 0 < len(told) <= MOST_SESSION_CHARACTERS
+    return str(told) if usable else None
+
+
 def error_body(type: str, message: str, request_id: str | None = None) -> bytes:
     """An error as the API answers it; `type` is one of STATUS."""
     error: dict[str, Any] = {"type": "error", "error": {"type": type, "message": message}}
@@ -205,7 +211,7 @@ _DECODER = json.JSONDecoder(parse_constant=_no_json, object_pairs_hook=_unique)
 
 def _model(fields: Mapping[str, Any]) -> str:
     model = fields.get("model")
-    if not isinstance(model, str) or not model or not model.isprintable():
+    if not isinstance(model, str) or not model.strip() or model != model.strip() or not model.isprintable():
         raise BadRequestError("must be given: the name of a model.", field="model")
     return model
 
@@ -238,6 +244,4 @@ def _session(fields: Mapping[str, Any]) -> str | None:
         told = json.loads(user)
     except (ValueError, RecursionError):
         return None
-    session = told.get("session_id") if isinstance(told, dict) else None
-    usable = isinstance(session, str) and session.isprintable() and 0 < len(session) <= MOST_SESSION_CHARACTERS
-    return session if usable else None
+    return session_id(told.get("session_id") if isinstance(told, dict) else None)

@@ -76,6 +76,29 @@ async def test_what_still_does_not_fit_is_lowered_after_the_count(proxied: Servi
     assert 1024 <= int(answer.headers["x-mcp-hub-max-tokens"]) < 100_000
 
 
+async def test_servers_that_the_api_calls_are_not_counted_either(proxied: Serving, upstream: MessagesServer) -> None:
+    servers = [{"type": "url", "url": "https://mcp.example", "name": "a"}]
+    async with proxied(**CAP) as running:
+        assert (await ask(running, body("say hello", mcp_servers=servers))).status_code == 402
+    assert upstream.requests == []
+
+
+async def test_requests_side_by_side_that_must_all_be_lowered_are_all_answered(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    """The first takes all the room that there is, and uses little of it."""
+    answers: list[int] = []
+    async with proxied(**CAP, wait_seconds=PATIENCE) as running:
+
+        async def one() -> None:
+            answers.append((await ask(running, body("say hello", max_tokens=128_000))).status_code)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(one)
+    assert answers == [200] * 4
+
+
 @contextmanager
 def locked(state: Path) -> Iterator[None]:
     """While another process would be writing for long."""

@@ -109,6 +109,22 @@ async def test_who_has_no_key_is_refused(proxied: Serving, upstream: MessagesSer
     assert upstream.requests == []
 
 
+async def test_an_upstreams_credential_is_for_clients_with_a_key_only(proxied: Serving) -> None:
+    async with proxied(keys=[]) as running:
+        answer = await raw(running, json.dumps({**ASK, "messages": said("say hello")}).encode())
+    assert answer.status_code == 401
+
+
+async def test_a_limited_key_reaches_no_other_path_that_may_ask_a_model(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    keys = [{"name": "ci", "key": KEY, "allowed_models": [HAIKU]}]
+    async with proxied(keys=keys) as running:
+        for path in ("/v1/Messages", "/v1/messages/batches", "/v1/complete"):
+            assert (await raw(running, b"{}", path)).status_code == 404
+    assert upstream.requests == []
+
+
 async def test_without_keys_a_clients_own_credential_passes(proxied: Serving, upstream: MessagesServer) -> None:
     upstreams = [{"name": "anthropic", "url": upstream.url}]
     async with proxied(keys=[], upstreams=upstreams) as running, running.client(CREDENTIAL) as client:

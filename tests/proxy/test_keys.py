@@ -147,8 +147,8 @@ def test_a_budget_without_a_name_is_nobodys_and_is_told() -> None:
     assert unused_budgets(settings, [ADA]) == ["No key fits [proxy.budgets.team.], so it limits nothing."]
 
 
-def test_a_session_that_isnt_told_is_one_for_each_key() -> None:
-    assert session_of("s1", CI) == "s1"
+def test_a_session_is_its_keys_and_one_that_isnt_told_is_one_for_each_key() -> None:
+    assert (session_of("s1", CI), session_of("s1", None)) == ("ci/s1", "/s1")
     untold = {session_of(None, key) for key in (CI, ADA, None)} | {session_of("", CI)}
     assert len(untold) == 3
     assert all(untold)

@@ -254,7 +254,7 @@ def test_no_stream_whatever_it_holds_raises(data: list[tuple[str, object]], cont
 def test_an_answer_without_a_stream_tells_what_the_stream_tells(name: str) -> None:
     recorder = heard(parsed(name))
     answer = answered(json.dumps(recorder.message()).encode())
-    assert answer == Answer(recorder.usage, recorder.model, recorder.message_id, recorder.stop_reason)
+    assert answer == Answer(recorder.usage, recorder.model, recorder.message_id, recorder.stop_reason, counted=True)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"usage": 3}', b'{"type": "error"}', b"\xff", b"[" * 5000])

@@ -7,6 +7,7 @@ from threading import Thread
 import pytest
 
 from fixtures.messages_server import MessagesServer
+from mcp_hub.errors import HubError
 from mcp_hub.proxy.upstream import Compatible, UnreachedError
 
 pytestmark = pytest.mark.anyio
@@ -80,3 +81,10 @@ async def test_one_that_cannot_be_reached_is_told_by_its_name() -> None:
     async with upstream("http://127.0.0.1:9") as asked:
         with pytest.raises(UnreachedError, match="The upstream 'anthropic' can't be reached: "):
             await asked.send("POST", "/v1/messages", [], b"{}")
+
+
+async def test_what_cannot_be_sent_is_told_without_its_value() -> None:
+    async with upstream("http://127.0.0.1:9", ("x-api-key", "secret\r\nx: y")) as asked:
+        with pytest.raises(HubError) as failed:
+            await asked.send("POST", "/v1/messages", [], b"{}")
+    assert "secret" not in failed.value.text
