@@ -71,7 +71,11 @@ def proxy(context: click.Context, config_file: Path | None, listen: str | None, 
 @config_option
 @says_what_is_wrong
 def env(config_file: Path | None) -> None:
-    """Print the lines that make clients in this shell use the proxy."""
+    """Print the lines that make clients in this shell use the proxy.
+
+    \b
+    Example:  mcp_hub proxy env
+    """
     from mcp_hub import proxying
     from mcp_hub.table import address
 
@@ -117,7 +121,11 @@ def create(name: str, team: str, customer: str, budget: str | None, models: tupl
 @json_option
 @says_what_is_wrong
 def list_keys(as_json: bool) -> None:
-    """List the keys that were made here; those of servers.toml are there."""
+    """List the keys that were made here; those of servers.toml are there.
+
+    \b
+    Example:  mcp_hub keys list --json
+    """
     stored = _keys().list()
     if as_json:
         rows = [
@@ -145,7 +153,11 @@ def list_keys(as_json: bool) -> None:
 @click.argument("name")
 @says_what_is_wrong
 def revoke(name: str) -> None:
-    """Refuse a key from now on; running proxies know within a second."""
+    """Refuse a key from now on; running proxies know within a second.
+
+    \b
+    Example:  mcp_hub keys revoke ci
+    """
     _keys().revoke(name)
     click.echo(f"mcp_hub: {name!r} is revoked.", err=True)
 

@@ -41,9 +41,7 @@ class Gone:
 class Held:
     """An answer whose request was reserved in a ledger."""
 
-    def __init__(
-        self, folder: Path, body: bytes, headers: list[tuple[str, str]] | None = None, status: int = 200
-    ) -> None:
+    def __init__(self, folder: Path, body: bytes, headers: Sequence[tuple[str, str]] = (), status: int = 200) -> None:
         open_database(folder).conn.close()
         self.ledger = Ledger(folder / FILE_NAME, "tests")
         self.ledger.reserve(Entry("r", 1.0, "ci", "", "", "u", "s", "m", "m"), [], Want(1_500, 1_500), 1.0)
