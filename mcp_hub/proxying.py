@@ -15,11 +15,12 @@ import anyio.to_thread
 import psutil
 
 from mcp_hub.errors import ConfigError, HubError
+from mcp_hub.listening import bound, listen, serve
 from mcp_hub.proxy.admission import Admission
 from mcp_hub.proxy.flow import Proxy
 from mcp_hub.proxy.keys import Keyring, declared, unused_budgets
 from mcp_hub.proxy.pricing import PriceList
-from mcp_hub.proxy.server import application, listen, serve
+from mcp_hub.proxy.server import application
 from mcp_hub.proxy.upstream import Compatible, Upstream
 from mcp_hub.proxy_settings import ProxySettings, UpstreamSettings
 from mcp_hub.store.database import FILE_NAME, open_database
@@ -28,6 +29,12 @@ from mcp_hub.store.ledger import Ledger
 from mcp_hub.table import address
 
 logger = logging.getLogger(__name__)
+
+INSTEAD = "Choose another address with --listen, or proxy.listen."
+"""What to do about an address that can't be listened on."""
+
+END_WITHIN = 5
+"""Seconds that answers under way get when the proxy is stopped."""
 
 KEYS_EVERY = 1.0
 """Seconds after which a key that was made or revoked elsewhere is known here."""
@@ -51,11 +58,12 @@ async def serve_proxy(
     settings = settings if listen_at is None else settings.model_copy(update={"listen": listen_at})
     settings.check()
     host, port = address(settings.listen)
-    with contextlib.closing(await anyio.to_thread.run_sync(listen, host, port)) as listener:
+    with contextlib.closing(await anyio.to_thread.run_sync(listen, host, port, INSTEAD)) as listener:
         async with open_proxy(settings, state) as proxy:
-            bound, number = listener.getsockname()[:2]
-            on_listening(f"http://{f'[{bound}]' if ':' in bound else bound}:{number}", settings.keys_required)
-            await serve(application(proxy.handle, settings.max_body_mib * MIB), listener)
+            name, number = bound(listener)
+            on_listening(f"http://{name}:{number}", settings.keys_required)
+            app = application(proxy.handle, settings.max_body_mib * MIB)
+            await serve(app, listener, end_within=END_WITHIN, date_header=False)  # the upstream's date passes
 
 
 @asynccontextmanager

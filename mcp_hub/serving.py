@@ -20,6 +20,7 @@ from mcp_hub.hub.attached import NAME, Attached, connection
 from mcp_hub.hub.children import Children
 from mcp_hub.hub.downstream import Downstreams
 from mcp_hub.hub.server import build_server, serve_stdio
+from mcp_hub.listening import listen
 from mcp_hub.reload import Stamps, watch
 from mcp_hub.settings import HttpSettings, ServerSettings
 from mcp_hub.store.running import RunningHub, RunningHubs
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = "MCP_HUB_TOKEN"  # noqa: S105 - a variable's name
 """A bearer token for `serve --http`, of the client called `default`."""
+
+INSTEAD = "Choose another address with --http."
+"""What to do about an address that can't be listened on."""
 
 REACHED_WITHIN = 1.0
 """Seconds for a running hub on this machine to accept a connection."""
@@ -75,7 +79,7 @@ async def serve_over_http(
     token_needed = http.check_tokens(host, settings())
     secret = secrets.token_urlsafe(32)
     running = RunningHubs(configuration.where.state)
-    with contextlib.closing(await anyio.to_thread.run_sync(http.listen, host, port)) as listener:
+    with contextlib.closing(await anyio.to_thread.run_sync(listen, host, port, INSTEAD)) as listener:
         url = http.url_of(listener)
         async with open_hub(loaded, configuration.where) as hub, anyio.create_task_group() as tasks:
             server = build_server(hub.meta_tools, "", lambda: None, http.current_client)

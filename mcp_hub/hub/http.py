@@ -4,17 +4,13 @@ Above are HTTP clients; below is the SDK's session manager, over the server that
 older protocols belongs to the client that opened it: with another token it isn't found (MCP, security).
 """
 
-import contextlib
 import hashlib
 import hmac
 import logging
-import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import anyio
-import uvicorn
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware, get_access_token
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.auth.provider import AccessToken
@@ -28,6 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_hub.errors import ConfigError
+from mcp_hub.listening import bound, serve
 from mcp_hub.settings import HttpSettings
 from mcp_hub.table import address, is_loopback
 
@@ -40,9 +37,6 @@ REQUEST_BYTES = 1024 * 1024
 
 SESSIONS = 1000
 """Sessions of the older protocols at once; one that nobody uses ends after half an hour (the SDK's default)."""
-
-BACKLOG = 128
-"""Connections that wait to be accepted."""
 
 END_WITHIN = 1
 """Seconds that requests under way get when the hub ends; then they are cancelled, and their programs with them."""
@@ -120,27 +114,10 @@ def parse_address(text: str) -> tuple[str, int]:
         raise ConfigError(f"--http {text}: {error}.") from None
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigError when the address can't be had."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:  # UnicodeError: a name that can't be one, such as a..b
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number and number > 0 else str(error)
-        raise ConfigError(f"can't listen on {host}:{port}: {reason}. Choose another address with --http.") from None
-
-
 def url_of(listener: socket.socket) -> str:
     """The URL at which clients reach the hub."""
-    host, port = _bound(listener)
+    host, port = bound(listener)
     return f"http://{host}:{port}{PATH}"
-
-
-def _bound(listener: socket.socket) -> tuple[str, int]:
-    """The address listened on; the host as a URL has it."""
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]" if ":" in host else host, port
 
 
 async def serve_http(
@@ -168,22 +145,7 @@ async def serve_http(
         ],
         lifespan=lambda _: manager.run(),
     )
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=END_WITHIN, server_header=False
-    )
-    http_server = _HttpServer(config)
-
-    async def stop() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            http_server.should_exit = True
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(stop)
-        with anyio.CancelScope(shield=True):  # it ends by `should_exit`, so that nothing is left half open
-            await http_server.serve([listener])
-        tasks.cancel_scope.cancel()
+    await serve(app, listener, end_within=END_WITHIN)
 
 
 class _Endpoint:
@@ -198,19 +160,11 @@ class _Endpoint:
         await (self._guarded if self._token_needed() else self._open)(scope, receive, send)
 
 
-class _HttpServer(uvicorn.Server):
-    """Leaves signals to the command line."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def _security(listener: socket.socket, http: HttpSettings) -> TransportSecuritySettings:
     """Which Host and Origin headers are answered: a web page must not reach the hub through a name of its own."""
-    bound, port = _bound(listener)
-    names = [*LOOPBACK_NAMES, bound, *http.hosts]
+    host, port = bound(listener)
+    names = [*LOOPBACK_NAMES, host, *http.hosts]
     return TransportSecuritySettings(
         allowed_hosts=[form for name in names for form in (name, f"{name}:*")],
-        allowed_origins=[*(f"http://{name}:{port}" for name in (*LOOPBACK_NAMES, bound)), *http.origins],
+        allowed_origins=[*(f"http://{name}:{port}" for name in (*LOOPBACK_NAMES, host)), *http.origins],
     )

@@ -1,21 +1,16 @@
 """The proxy over HTTP: reads requests, writes answers piece by piece; what it does with them is the flow's."""
 
-import contextlib
-import os
 import re
-import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 import anyio
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mcp_hub.errors import ConfigError
 from mcp_hub.proxy import wire
 from mcp_hub.proxy.answer import Outgoing
 from mcp_hub.proxy.flow import Incoming
@@ -23,11 +18,6 @@ from mcp_hub.table import is_loopback
 
 PREFIX = "/anthropic"
 """In base URLs that other gateways' users have; the same is served below it."""
-
-BACKLOG = 1024
-"""Connections that may wait to be taken."""
-END_WITHIN = 5
-"""Seconds that answers under way get when the proxy is stopped."""
 
 PATHS = re.compile(r"/v1(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.:~@-]+)+")
 """Paths that are passed on: no empty segment, no dots that an upstream might resolve, nothing encoded."""
@@ -60,51 +50,6 @@ def application(handle: Handle, max_body: int) -> Starlette:
         return Response(status_code=GONE) if answer is None else _Answer(answer)
 
     return Starlette(routes=[Route("/{path:path}", endpoint, methods=METHODS)])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigError when the address can't be had."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number and number > 0 else str(error)
-        raise ConfigError(f"can't listen on {host}:{port}: {reason}. Choose another address.", key="proxy") from None
-
-
-async def serve(app: Starlette, listener: socket.socket) -> None:
-    """Serve until cancelled, and END_WITHIN seconds more for answers under way."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=END_WITHIN,
-            server_header=False,
-            date_header=False,  # the upstream's passes
-        )
-    )
-
-    async def stop() -> None:
-        try:
-            await anyio.sleep_forever()
-        finally:
-            server.should_exit = True
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(stop)
-        with anyio.CancelScope(shield=True):
-            await server.serve([listener])
-        tasks.cancel_scope.cancel()
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the command line."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def _body(request: Request, most: int) -> bytes | None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from fixtures.messages_server import MessagesServer
-from mcp_hub.proxy.server import application, listen, serve
+from mcp_hub.listening import listen, serve
+from mcp_hub.proxy.server import application
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.proxying import open_proxy
 from mcp_hub.store.database import FILE_NAME
@@ -74,9 +76,9 @@ def proxied(upstream: MessagesServer, tmp_path: Path) -> Serving:
             **settings,
         }
         checked = ProxySettings.model_validate(given)
-        listener = listen("127.0.0.1", 0)
+        listener = listen("127.0.0.1", 0, "")
         async with open_proxy(checked, tmp_path) as proxy, anyio.create_task_group() as tasks:
-            tasks.start_soon(serve, application(proxy.handle, 1024 * 1024), listener)
+            tasks.start_soon(partial(serve, application(proxy.handle, 1024 * 1024), listener, end_within=1))
             yield Running(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path)
             tasks.cancel_scope.cancel()
         listener.close()
