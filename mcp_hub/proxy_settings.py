@@ -32,7 +32,8 @@ def _whole(dollars: Decimal) -> Decimal:
     return dollars
 
 
-def _name(text: str) -> str:
+def checked_name(text: str) -> str:
+    """`text`, as it is, when a key, a team or an upstream can be called so. Raises ValueError when not."""
     if not _NAME.fullmatch(text):
         raise ValueError(
             "must hold only letters, digits, '.', '_' and '-', 64 at most, and begin with one of the first two"
@@ -42,7 +43,7 @@ def _name(text: str) -> str:
 
 Dollars = Annotated[Decimal, Field(gt=0, le=MOST_DOLLARS), AfterValidator(_whole)]
 Rate = Annotated[Decimal, Field(ge=0, le=MOST_DOLLARS)]
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(checked_name)]
 Duration = Literal["1m", "1h", "1d", "1w", "1M", "1Y"]
 
 

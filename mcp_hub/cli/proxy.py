@@ -105,7 +105,13 @@ def create(name: str, team: str, customer: str, budget: str | None, models: tupl
     Example:  mcp_hub keys create ci --team web --budget 50/1d --allow 'claude-sonnet-*'
     """
     from mcp_hub.proxy.keys import KeyRecord, new_key
+    from mcp_hub.proxy_settings import checked_name
 
+    for what, given in (("NAME", name), ("--team", team), ("--customer", customer)):
+        try:
+            checked_name(given or "none")
+        except ValueError as error:
+            raise ConfigError(f"{what} {given!r} {error}.") from None
     caps = () if budget is None else (_cap(name, budget),)
     secret, digest = new_key()
     record = KeyRecord(name, digest, team=team, customer=customer, allowed_models=models, caps=caps)

@@ -86,6 +86,13 @@ class TestKeys:
         assert (done.returncode, done.stdout) == (2, "")
 
     @pytest.mark.usefixtures("state")
+    @pytest.mark.parametrize("arguments", [("a b",), ("ci", "--team", "we/b"), ("ci", "--customer", "-")])
+    def test_a_name_that_no_budget_could_have_is_refused(self, empty: Path, arguments: tuple[str, ...]) -> None:
+        done = mcp_hub("keys", "create", *arguments, cwd=empty)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "must hold only letters, digits" in done.stderr
+
+    @pytest.mark.usefixtures("state")
     def test_without_keys_it_is_said_how_one_is_made(self, empty: Path) -> None:
         assert "mcp_hub keys create NAME" in mcp_hub("keys", "list", cwd=empty).stderr
 
