@@ -1,8 +1,8 @@
 """What the hub costs where it has least to offer: five tools, given directly or through the hub, in input tokens.
 
-`make bench-few-tools` runs two tasks for real, each as plain tool calls of the fixture's own server and as one
-program through a hub in its second session, and counts every request's whole input: definitions, instructions and all
-messages so far. Writes bench/results/few_tools.json. It isn't a model: the calls and the programs are written below.
+`make bench-few-tools` runs two tasks for real, each as plain tool calls of a server (bench/typical_server.py) and as
+one program through a hub in its second session, and counts every request's whole input: definitions, instructions and
+all messages so far. Writes bench/results/few_tools.json. It isn't a model: the calls and the programs are written below.
 """
 
 import json
@@ -23,7 +23,8 @@ from bench.tokens import TOKENIZER, as_sent, tokens
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results" / "few_tools.json"
-SERVER = ROOT / "fixtures" / "stock_server.py"
+SERVER = [sys.executable, "-m", "bench.typical_server"]
+"""Started in ROOT."""
 
 Call = tuple[str, dict[str, Any]]
 
@@ -107,7 +108,7 @@ async def answer(client: Client, name: str, arguments: dict[str, Any]) -> str:
 
 async def direct(task: Task) -> Conversation:
     """The task as plain calls, each answer read by the model."""
-    async with Client(StdioServerParameters(command=sys.executable, args=[str(SERVER)], cwd=ROOT)) as client:
+    async with Client(StdioServerParameters(command=SERVER[0], args=SERVER[1:], cwd=ROOT)) as client:
         talk = Conversation(client.instructions or "", as_sent((await client.list_tools()).tools), task.request)
         text = ""
         for name, arguments in task.calls:
@@ -121,8 +122,8 @@ async def direct(task: Task) -> Conversation:
 async def through_hub(task: Task, folder: Path) -> Conversation:
     """The task as one program, in a session whose hub has seen the server before."""
     config = folder / "servers.toml"
-    command = json.dumps([sys.executable, str(SERVER)])
-    config.write_text(f'[servers.stock]\ncommand = {command}\ndescription = "Products and stock"\n')
+    lines = [f"command = {json.dumps(SERVER)}", f"cwd = {json.dumps(str(ROOT))}", 'description = "Products and stock"']
+    config.write_text("\n".join(["[servers.stock]", *lines, ""]))
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-m", "mcp_hub", "serve", "--config", str(config)],
