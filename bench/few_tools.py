@@ -2,7 +2,7 @@
 
 `make bench-few-tools` runs two tasks for real, each as plain tool calls of a server (bench/typical_server.py) and as
 one program through a hub in its second session, and counts every request's whole input: definitions, instructions and
-all messages so far. Writes bench/results/few_tools.json. It isn't a model: the calls and the programs are written below.
+all messages so far. Writes bench/results/few_tools.json. It isn't a model: calls and programs are written below.
 """
 
 import json

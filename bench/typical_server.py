@@ -14,11 +14,11 @@ Context = ServerRequestContext[Any, Any]
 
 MORE = {
     "get_product": "Returns its name, its category and its price in euro cents. Use it when you know the product's id; "
-    "to look for one by a part of its name, use search_products. What the warehouses hold of it is told by stock_levels.",
+    "to look for one by a part of its name, use search_products. What the warehouses hold of it, stock_levels tells.",
     "search_products": "Use it to find the ids that the other tools take. Results come a page at a time, in the order "
     "of the ids; `total` counts all matches, so that you know whether to ask for another page with `offset`.",
     "stock_levels": "For each product: the pieces on hand in the north and the south warehouse, the number below which "
-    "it is to be reordered, and the date of the next delivery if one is announced. Ask for several products in one call.",
+    "it is to be reordered, and the date of the next delivery if one is announced. Ask for several products at once.",
     "shortages": "Counts both warehouses together. Use it to see what has to be ordered, and whether a delivery is "
     "already on its way: `next_delivery` is an ISO 8601 date, or null if none is announced.",
     "restock": "Quantities are pieces. Don't call it twice for one delivery: nothing is checked against what was "
