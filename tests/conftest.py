@@ -19,10 +19,11 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """The processes that tests start, and pytest's own, would each compile everything again."""
 
-settings.register_profile(
-    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # a busy machine is no failure
-settings.load_profile("suite")
+# A busy machine is no failure. The suite tries the same examples each time, so that what fails is what was changed;
+# HYPOTHESIS_PROFILE=explore tries others.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 TOKEN = "a-token-of-the-tests-0123456789"
 
