@@ -101,6 +101,14 @@ def test_a_cap_stands_as_the_rows_in_its_window_say(
     ledger.close()
 
 
+def test_a_window_that_begins_at_midnight_has_nothing_of_the_rest_of_its_day(database: sqlite3.Connection) -> None:
+    midnight = NOON - DAY / 2
+    ledger = filled(database, [Request(-60.0, ("a", "x"), (0, 0), (1, 0))], midnight)
+    (standing,) = ledger.standing([Cap("key", "a", "dollars", 1, Period.parse("1m"))], midnight)
+    assert standing.spent == 0
+    ledger.close()
+
+
 @settings(max_examples=30)
 @given(requests=st.lists(REQUESTS, max_size=12), now=MOMENTS)
 def test_the_sums_are_those_of_the_rows(database: sqlite3.Connection, requests: list[Request], now: float) -> None:
