@@ -23,7 +23,7 @@ from mcp_hub.proxy.pricing import PriceList
 from mcp_hub.proxy.server import application
 from mcp_hub.proxy.upstream import Compatible, Upstream
 from mcp_hub.proxy_settings import ProxySettings, UpstreamSettings
-from mcp_hub.store.database import FILE_NAME, open_database
+from mcp_hub.store.database import database_file
 from mcp_hub.store.keys import KeyStore
 from mcp_hub.store.ledger import Ledger
 from mcp_hub.table import address
@@ -73,7 +73,11 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
     ledger, store = Ledger(path, this_process()), KeyStore(path)
     if lost := await anyio.to_thread.run_sync(ledger.recover, is_alive):
         logger.warning("%s requests of a proxy that was killed are charged at their worst case", lost)
-    keyring = Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
+
+    async def known_keys() -> Keyring:
+        return Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
+
+    keyring = await known_keys()
     for text in unused_budgets(settings, keyring.records):
         logger.warning("%s", text)
     upstreams: dict[str, Upstream] = {
@@ -86,7 +90,7 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
         while True:
             await anyio.sleep(KEYS_EVERY)
             try:
-                keyring = Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
+                keyring = await known_keys()
             except (sqlite3.Error, ValueError, HubError) as error:
                 logger.warning("the keys can't be read, so those known before count: %s", error)
 
@@ -141,10 +145,9 @@ def is_alive(name: str) -> bool:
 
 def _database(state: Path) -> Path:
     try:
-        open_database(state).conn.close()
+        return database_file(state)
     except (sqlite3.Error, OSError) as error:
         raise ConfigError(f"the proxy's ledger in {state} can't be opened: {error}.", key="proxy") from None
-    return state / FILE_NAME
 
 
 def _credential(upstream: UpstreamSettings) -> tuple[str, str] | None:

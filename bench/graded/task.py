@@ -43,7 +43,10 @@ class Answer:
     is_error: bool = False
 
 
-Plan = Callable[[World], Generator[Sequence[Call], Sequence[Answer], str]]
+Steps = Generator[Sequence[Call], Sequence[Answer], str]
+"""A plan under way."""
+
+Plan = Callable[[World], Steps]
 
 
 @dataclass(frozen=True)

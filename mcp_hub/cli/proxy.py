@@ -239,14 +239,13 @@ def _cap(name: str, budget: str) -> "Cap":
 
 def _database() -> Path:
     from mcp_hub.folders import folders
-    from mcp_hub.store.database import FILE_NAME, open_database
+    from mcp_hub.store.database import database_file
 
     state = folders(os.environ).state
     try:
-        open_database(state).conn.close()
+        return database_file(state)
     except sqlite3.Error as error:
         raise ConfigError(f"The database in {state} can't be used: {error}.") from None
-    return state / FILE_NAME
 
 
 def _keys() -> "KeyStore":

@@ -206,6 +206,15 @@ def open_database(folder: Path) -> Database:
         raise
 
 
+def database_file(folder: Path) -> Path:
+    """The file of the database in `folder`, made and migrated, for those who connect by themselves.
+
+    Raises as `open_database` does.
+    """
+    open_database(folder).conn.close()
+    return folder / FILE_NAME
+
+
 def _migrated(connection: sqlite3.Connection) -> Database:
     db = Database(connection)
     db.enable_wal()

@@ -5,16 +5,13 @@ A search without a limit lists every tool that matches at all, so an agent that 
 
 import json
 from ast import literal_eval
-from collections.abc import Generator, Sequence
 
 from bench.graded.peers.peer import meta
-from bench.graded.task import Answer, Call, Plan
+from bench.graded.task import Call, Plan, Steps
 from bench.graded.tasks.joins import IMPORTANT, WORST
 from bench.graded.tasks.table_worlds import SCHEMA
 from bench.graded.tasks.tables import BUSIEST, TURNOVER, WARMEST
 from bench.graded.worlds import World
-
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 
 
 def search(query: str, limit: int = 5) -> Call:

@@ -9,13 +9,11 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from bench.graded.peers.peer import meta
-from bench.graded.task import Answer, Call, Plan
+from bench.graded.task import Answer, Call, Plan, Steps
 from bench.graded.tasks.joins import IMPORTANT, WORST
 from bench.graded.tasks.table_worlds import SCHEMA
 from bench.graded.tasks.tables import BUSIEST, TURNOVER, WARMEST
 from bench.graded.worlds import World
-
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 
 
 def looked_up(*servers: str) -> Generator[Sequence[Call], Sequence[Answer], None]:

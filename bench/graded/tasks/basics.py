@@ -1,12 +1,8 @@
 """Simple tasks over the small servers: one call each, where a hub has least to offer."""
 
-from collections.abc import Generator, Sequence
-
 from bench.graded.grading import same_number
-from bench.graded.task import Answer, Call, Level, Task, call, look, program
+from bench.graded.task import Level, Steps, Task, call, look, program
 from bench.graded.worlds import World
-
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 
 LETTER = """\
 Dear Ms Okafor,

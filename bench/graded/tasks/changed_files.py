@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 
 from bench.graded.grading import same_number, same_set
-from bench.graded.task import Level, Task, look, program
+from bench.graded.task import Level, Steps, Task, look, program
 from bench.graded.tasks.files import (
     FILESYSTEM,
-    Steps,
     Texts,
     filesystem,
     made,

@@ -5,10 +5,9 @@ import random
 from collections.abc import Callable, Mapping
 
 from bench.graded.grading import bare, same_json, same_number, same_text
-from bench.graded.task import Level, Task, look, program
+from bench.graded.task import Level, Steps, Task, look, program
 from bench.graded.tasks.files import (
     FILESYSTEM,
-    Steps,
     Texts,
     by_path,
     filesystem,

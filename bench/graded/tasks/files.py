@@ -2,14 +2,13 @@
 
 import json
 import random
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from bench.graded.agents import PLACE
 from bench.graded.grading import same_json, same_number, same_set, same_text
-from bench.graded.task import Answer, Call, Level, Task, call, look, program
+from bench.graded.task import Call, Level, Steps, Task, call, look, program
 from bench.graded.worlds import FILES, World
 
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 Texts = dict[str, str]
 """Files' texts by their paths in the world."""
 

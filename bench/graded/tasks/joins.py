@@ -6,13 +6,12 @@ import re
 from ast import literal_eval
 
 from bench.graded.grading import same_json, same_number, same_text
-from bench.graded.task import Level, Task, call, look, program, read
+from bench.graded.task import Level, Steps, Task, call, look, program, read
 from bench.graded.tasks.knowledge import (
     PEOPLE,
     SERVICES,
     TEAMS,
     Graph,
-    Steps,
     entity,
     graph_is,
     organisation,

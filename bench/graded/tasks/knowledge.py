@@ -2,14 +2,13 @@
 
 import json
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bench.graded.grading import same_number, same_set, same_text
-from bench.graded.task import Answer, Call, Level, Task, call, look, program, read
+from bench.graded.task import Level, Steps, Task, call, look, program, read
 from bench.graded.worlds import Relation, World
 
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 Graph = tuple[list[dict[str, Any]], list[Relation]]
 
 PEOPLE = [

@@ -2,13 +2,10 @@
 
 import json
 import random
-from collections.abc import Generator, Sequence
 
 from bench.graded.grading import same_json, same_number
-from bench.graded.task import Answer, Call, Level, Task, call, look, program, read
+from bench.graded.task import Level, Steps, Task, call, look, program, read
 from bench.graded.worlds import World
-
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 
 # One calculation.
 

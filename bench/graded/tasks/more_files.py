@@ -6,15 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
 from bench.graded.grading import same_json, same_set
-from bench.graded.task import Level, Task, call, look, program
-from bench.graded.tasks.files import (
-    FILESYSTEM,
-    Steps,
-    Texts,
-    filesystem,
-    made,
-    standing,
-)
+from bench.graded.task import Level, Steps, Task, call, look, program
+from bench.graded.tasks.files import FILESYSTEM, Texts, filesystem, made, standing
 from bench.graded.worlds import World
 
 CALM = (

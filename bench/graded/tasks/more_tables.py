@@ -6,12 +6,11 @@ from collections import Counter, defaultdict
 from datetime import date, datetime, time, timedelta
 
 from bench.graded.grading import same_text
-from bench.graded.task import Level, Task, call, look, program
+from bench.graded.task import Level, Steps, Task, call, look, program
 from bench.graded.tasks.table_worlds import (
     LAST,
     SCHEMA,
     Row,
-    Steps,
     as_csv,
     as_value,
     fill,

@@ -10,10 +10,8 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 
 from bench.graded.grading import same_number, same_set, same_text
-from bench.graded.task import Answer, Call, Level, Task, call, look, program, read
+from bench.graded.task import Answer, Call, Level, Steps, Task, call, look, program, read
 from bench.graded.worlds import World
-
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 
 GIT = frozenset({"git"})
 AUTHORS = ("Ada Park", "Bo Lind", "Chidi Eze", "Dana Wolff", "Elif Kaya", "Femi Ade", "Grace Ito")

@@ -5,8 +5,8 @@ import random
 import re
 
 from bench.graded.grading import same_number, same_set, same_text
-from bench.graded.task import Level, Task, call, look, program, read
-from bench.graded.tasks.repositories import APP, GIT, SUBJECTS, Steps, first, found, function, history
+from bench.graded.task import Level, Steps, Task, call, look, program, read
+from bench.graded.tasks.repositories import APP, GIT, SUBJECTS, first, found, function, history
 from bench.graded.worlds import World
 
 BOTH = GIT | {"filesystem"}

@@ -7,19 +7,8 @@ import re
 from collections import Counter
 
 from bench.graded.grading import same_json, same_set
-from bench.graded.task import Level, Task, call, look, program, read
-from bench.graded.tasks.repositories import (
-    AUTHORS,
-    GIT,
-    NOUNS,
-    SUBJECTS,
-    Steps,
-    differing,
-    edited,
-    function,
-    hashes,
-    history,
-)
+from bench.graded.task import Level, Steps, Task, call, look, program, read
+from bench.graded.tasks.repositories import AUTHORS, GIT, NOUNS, SUBJECTS, differing, edited, function, hashes, history
 from bench.graded.worlds import World
 
 SAMPLE = """

@@ -1,15 +1,12 @@
 """Tasks over the fixtures' shop, for the quick benchmark: three servers that every checkout has."""
 
 import json
-from collections.abc import Generator, Sequence
 from typing import Any
 
 from bench.graded.grading import same_json, same_number, same_set, same_text
-from bench.graded.task import Answer, Call, Level, Task, call, look, program
+from bench.graded.task import Level, Steps, Task, call, look, program
 from bench.graded.worlds import World
 from fixtures import shop
-
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 
 SERVERS = frozenset({"orders", "customers", "stock"})
 

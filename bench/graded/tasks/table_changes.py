@@ -5,11 +5,10 @@ from collections import Counter
 from typing import Any
 
 from bench.graded.grading import same_json, same_number, same_set
-from bench.graded.task import Level, Task, call, look, program
+from bench.graded.task import Level, Steps, Task, call, look, program
 from bench.graded.tasks.table_worlds import (
     SCHEMA,
     Row,
-    Steps,
     as_csv,
     holds,
     mail,

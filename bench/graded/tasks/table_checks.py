@@ -5,8 +5,8 @@ import random
 from datetime import date, timedelta
 from itertools import combinations
 
-from bench.graded.task import Level, Task, call, look, program
-from bench.graded.tasks.table_worlds import CITIES, FIRST, LAST, Row, Steps, as_value, read_rows, rows_in, shops
+from bench.graded.task import Level, Steps, Task, call, look, program
+from bench.graded.tasks.table_worlds import CITIES, FIRST, LAST, Row, as_value, read_rows, rows_in, shops
 from bench.graded.worlds import World
 
 # --- stored checks, each a query of its own ---

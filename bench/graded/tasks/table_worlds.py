@@ -5,15 +5,14 @@ import csv
 import io
 import json
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from bench.graded.grading import same_json, same_number, same_text
-from bench.graded.task import Answer, Call
+from bench.graded.task import Answer
 from bench.graded.worlds import World
 
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 Row = tuple[Any, ...]
 Grade = Callable[[World, str], bool]
 

@@ -7,11 +7,10 @@ from collections import Counter, defaultdict
 from statistics import fmean
 
 from bench.graded.grading import same_number
-from bench.graded.task import Level, Task, call, look, program
+from bench.graded.task import Level, Steps, Task, call, look, program
 from bench.graded.tasks.table_worlds import (
     SCHEMA,
     Row,
-    Steps,
     as_csv,
     as_name,
     as_number,

@@ -5,15 +5,12 @@ No time zone in them has daylight saving, so that the right answers are the same
 
 import json
 import random
-from collections.abc import Generator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bench.graded.grading import same_json, same_set, same_text
-from bench.graded.task import Answer, Call, Level, Task, call, look, program
+from bench.graded.task import Answer, Call, Level, Steps, Task, call, look, program
 from bench.graded.worlds import World
-
-Steps = Generator[Sequence[Call], Sequence[Answer], str]
 
 
 def converted(time: str, source: str, target: str) -> str:
