@@ -172,7 +172,7 @@ async def play_live(
             async with _agents(mode, held.entries, tasks, root) as (facts, _, agent):
                 box = live.direct_toolbox(definitions) if facts is None else live.hub_toolbox(*facts.upfront)
                 for task in (task for task in tasks for _ in range(repeats)):
-                    world = _made(task, root)
+                    world = task.world_in(root)
                     done(await live.attempt(client, model, task, world, agent, box, (held.size, mode)))
 
 
@@ -192,20 +192,13 @@ async def _agents(
 
 
 async def _played(place: Place, task: Task, root: Path, agent: Agent) -> Played:
-    world = _made(task, root)
+    world = task.world_in(root)
     try:
         talk = await agents.play(task.direct if place.mode is Mode.DIRECT else task.hub, world, agent)
     except Exception as error:  # a plan that breaks has failed its task; the others are played
         return Played(place, Conversation(), False, f"{type(error).__name__}: {error}")
     why = graded(task, world, talk.answer)
     return Played(place, talk, not why, why)
-
-
-def _made(task: Task, root: Path) -> World:
-    world = World(root / "work")
-    world.reset()
-    task.make(world)
-    return world
 
 
 def _sources(places: Sequence[str]) -> Iterator[Path]:

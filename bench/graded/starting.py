@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,8 @@ async def hub(entries: Sequence[Entry], root: Path) -> AsyncIterator[Hub]:
     """
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "servers.toml"
-        config.write_text(configuration(entries, root))
+        # Unlearned: what one task shows of results would help the next.
+        config.write_text(configuration({each.name: parameters(each, root) for each in entries}, learning=False))
         started = StdioServerParameters(
             command=sys.executable,
             args=["-m", "mcp_hub", "serve", "--config", str(config)],
@@ -82,17 +83,15 @@ async def hub(entries: Sequence[Entry], root: Path) -> AsyncIterator[Hub]:
                 yield Hub(HubAgent(client, names), ModelAgent(client), client.instructions or "", definitions)
 
 
-def configuration(entries: Sequence[Entry], root: Path) -> str:
-    """The servers.toml of a hub over the servers."""
-    parts = ["[hub]\nlearn_shapes = false"]  # else what one task shows of results would help the next
-    for entry in entries:
-        started = parameters(entry, root)
-        lines = [f"[servers.{entry.name}]", f"command = {json.dumps([started.command, *started.args])}"]
-        lines.append(f"cwd = {json.dumps(started.cwd)}")
-        if started.env:
-            lines.append(
-                f"env = {{ {', '.join(f'{name} = {json.dumps(text)}' for name, text in started.env.items())} }}"
-            )
+def configuration(started: Mapping[str, StdioServerParameters], *, learning: bool) -> str:
+    """The servers.toml of a hub over servers, by their names, that learns what results look like, or doesn't."""
+    parts = [] if learning else ["[hub]\nlearn_shapes = false"]
+    for name, server in started.items():
+        lines = [f"[servers.{name}]", f"command = {json.dumps([server.command, *server.args])}"]
+        lines.append(f"cwd = {json.dumps(str(server.cwd))}")
+        if server.env:
+            env = ", ".join(f"{variable} = {json.dumps(text)}" for variable, text in server.env.items())
+            lines.append(f"env = {{ {env} }}")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 

@@ -8,6 +8,7 @@ of `hub` calls the four meta-tools. Both may compute with answers as an agent th
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from bench.graded.worlds import World
@@ -67,6 +68,13 @@ class Task:
     wrong: Sequence[str]
     direct: Plan = field(repr=False)
     hub: Plan = field(repr=False)
+
+    def world_in(self, root: Path) -> World:
+        """Its world, made anew in the servers' folder."""
+        world = World(root / "work")
+        world.reset()
+        self.make(world)
+        return world
 
 
 def call(server: str, tool: str, **arguments: Any) -> Call:

@@ -10,9 +10,9 @@ import anyio
 
 from bench import servers
 from bench.graded import agents, starting
+from bench.graded.grading import graded
 from bench.graded.task import Task
 from bench.graded.tasks import TASKS
-from bench.graded.worlds import World
 from bench.tokens import tokens
 
 SHOWN = 1_500
@@ -49,9 +49,7 @@ async def _try(tasks: list[Task], modes: list[str], size: int) -> int:
 
 
 async def _one(task: Task, mode: str, agent: agents.Agent) -> bool:
-    world = World(servers.FOLDER / "work")
-    world.reset()
-    task.make(world)
+    world = task.world_in(servers.FOLDER)
     print(f"\n=== {task.name} ({task.level}, {mode}): {task.request}")
     try:
         talk = await agents.play(task.direct if mode == "direct" else task.hub, world, agent)
@@ -62,7 +60,7 @@ async def _one(task: Task, mode: str, agent: agents.Agent) -> bool:
         for made, answer in zip(turn.calls, turn.answers, strict=True):
             print(f">>> {made.server}{'.' if made.server else ''}{made.tool} {made.arguments}")
             print(f"<<< {'ERROR ' if answer.is_error else ''}({tokens(answer.text)} tokens) {answer.text[:SHOWN]}")
-    right = task.grade(world, talk.answer)
+    right = not graded(task, world, talk.answer)
     print(f"--- {'right' if right else 'WRONG'}, {len(talk.turns)} turns, {talk.seconds:.2f} s: {talk.answer[:SHOWN]}")
     return not right
 

@@ -1,14 +1,15 @@
 """mcp_hub itself, measured as its peers are."""
 
-import json
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mcp import StdioServerParameters
+
 from bench.graded.peers.peer import BARE, DISK_FULL, ECHO, Downstream, Hostile, NotMeasuredError, Setting, Started, meta
-from bench.graded.starting import LISTED_WAIT
+from bench.graded.starting import LISTED_WAIT, configuration
 from bench.graded.task import Call, Plan
 from bench.graded.tasks import TASKS
 from bench.processes import ROOT, BenchError, Era, RawServer
@@ -36,7 +37,8 @@ class Hub:
     def prepare(self, setting: Setting) -> Started:
         """A configuration, and a first session in which all servers are listed."""
         config = setting.folder / "servers.toml"
-        config.write_text(configuration(setting.servers, learning=setting.learning))
+        started = {server.name: _parameters(server) for server in setting.servers}
+        config.write_text(configuration(started, learning=setting.learning))
         command = [sys.executable, "-m", "mcp_hub", "serve", "--config", str(config)]
         env = {"MCP_HUB_STATE_DIR": str(setting.folder / "state"), "PYTHONPATH": str(ROOT)}
         try:
@@ -73,14 +75,6 @@ class Hub:
         raise NotMeasuredError(f"it hasn't listed all servers after {LISTED_WAIT:g} s; it says: {text[:300]}")
 
 
-def configuration(servers: Sequence[Downstream], *, learning: bool) -> str:
-    """The servers.toml over these servers."""
-    parts = [] if learning else ["[hub]\nlearn_shapes = false"]
-    for server in servers:
-        lines = [f"[servers.{server.name}]", f"command = {json.dumps([*server.command])}"]
-        lines.append(f"cwd = {json.dumps(str(server.cwd))}")
-        if server.env:
-            env = ", ".join(f"{name} = {json.dumps(text)}" for name, text in server.env.items())
-            lines.append(f"env = {{ {env} }}")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+def _parameters(server: Downstream) -> StdioServerParameters:
+    program, *arguments = server.command
+    return StdioServerParameters(command=program, args=arguments, cwd=str(server.cwd), env=dict(server.env))

@@ -21,7 +21,6 @@ from bench.graded.peers.peer import Downstream, Peer, Started
 from bench.graded.starting import parameters
 from bench.graded.task import Answer, Call, Task
 from bench.graded.tasks import TASKS
-from bench.graded.worlds import World
 from bench.processes import ROOT
 from bench.servers import Entry, Say
 
@@ -95,7 +94,6 @@ async def play(
     stands = billing.Upfront(upfront.definitions_tokens, upfront.instructions_tokens)
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **started.env}
     process = StdioServerParameters(command=started.command[0], args=[*started.command[1:]], env=env, cwd=str(ROOT))
-    world = World(root / "work")
     names = frozenset(entry.name.replace("-", "_") for entry in servers.entries())
     found = []
     with log.open("w") as errors:
@@ -107,8 +105,7 @@ async def play(
                 if isinstance(plan, str):
                     found.append(Outcome(task.name, task.level, False, plan))
                     continue
-                world.reset()
-                task.make(world)
+                world = task.world_in(root)
                 try:
                     talk = await agents.play(plan, world, _agent(peer, client, names))
                 except Exception as error:  # a plan that breaks has failed its task; the others are played
