@@ -261,6 +261,7 @@ NEEDED_LATER = (
     ("hub", "http", "tokens"),
     ("proxy", "keys", "key"),
     ("proxy", "upstreams", "credential"),
+    ("proxy", "metrics_token"),
 )
 """What only `serve --http` or the proxy needs, which say what is empty; the hub starts without them."""
 

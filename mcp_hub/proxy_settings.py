@@ -233,6 +233,9 @@ class ProxySettings(Table):
         "lower", description="What happens to a max_tokens that a budget has no room for."
     )
     output_floor: int = Field(1024, ge=1, le=1_000_000, description="Tokens below which max_tokens isn't lowered.")
+    metrics_token: str | None = Field(
+        None, repr=False, description="The bearer token with which /metrics is read; beyond loopback it needs one."
+    )
     max_body_mib: int = Field(32, ge=1, le=256, description="Largest body of a request, in MiB.")
 
     @field_validator("listen")
@@ -269,19 +272,15 @@ class ProxySettings(Table):
         has_credential = any(each.credential is not None or each.credential_file is not None for each in self.upstreams)
         return self.require_key or bool(self.keys) or has_credential
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be repeated in a log or an answer: keys and credentials, the longest first."""
-        values = {key.key for key in self.keys} | {each.credential for each in self.upstreams if each.credential}
-        return tuple(sorted(filter(None, values), key=len, reverse=True))
-
     def check(self) -> None:
         """Whether a proxy can start with these settings, once every variable has its value.
 
-        Raises ConfigError for a key that is empty, short or another one's too, an empty credential, an upstream that
-        would be sent the proxy's own keys, and an address that others can reach while no key is required.
+        Raises ConfigError for a key that is empty, short or another one's too, an empty credential or token, an
+        upstream that would be sent the proxy's own keys, and an address that others can reach while no key is required.
         """
         names: dict[str, str] = {}
+        if self.metrics_token == "":
+            raise ConfigError("is empty: is its environment variable set?", key="proxy.metrics_token")
         for key in self.keys:
             place = f"proxy.keys.{key.name}"
             if len(key.key) < KEY_CHARACTERS:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import httpx2
 import psutil
 
 from mcp_hub.errors import ConfigError, HubError
@@ -19,6 +20,7 @@ from mcp_hub.listening import bound, listen, serve
 from mcp_hub.proxy.admission import Admission
 from mcp_hub.proxy.flow import Proxy
 from mcp_hub.proxy.keys import Keyring, declared, unused_budgets
+from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import PriceList
 from mcp_hub.proxy.server import application
 from mcp_hub.proxy.upstream import Compatible, Upstream
@@ -80,8 +82,9 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
     keyring = await known_keys()
     for text in unused_budgets(settings, keyring.records):
         logger.warning("%s", text)
+    trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
     upstreams: dict[str, Upstream] = {
-        each.name: Compatible(each.name, each.url, _credential(each)) for each in settings.upstreams
+        each.name: Compatible(each.name, each.url, _credential(each), trust) for each in settings.upstreams
     }
     prices = PriceList.shipped().with_overrides({name: each.price for name, each in settings.prices.items()})
 
@@ -94,9 +97,16 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
             except (sqlite3.Error, ValueError, HubError) as error:
                 logger.warning("the keys can't be read, so those known before count: %s", error)
 
-    admission = Admission(settings, prices, ledger, time.time)
+    metrics = Metrics(lambda model: prices.of(model) is not None)
+    admission = Admission(settings, prices, ledger, metrics, time.time)
     proxy = Proxy(
-        settings, lambda: keyring, admission, upstreams, clock=time.time, new_id=lambda: f"mhreq_{uuid.uuid4().hex}"
+        settings,
+        lambda: keyring,
+        admission,
+        upstreams,
+        metrics,
+        clock=time.time,
+        new_id=lambda: f"mhreq_{uuid.uuid4().hex}",
     )
 
     async def settle_late() -> None:

@@ -26,6 +26,7 @@ wait_seconds = 5
 when_too_large = "refuse"
 output_floor = 2048
 max_body_mib = 8
+metrics_token = "the-token-of-the-metrics"
 
 [[proxy.upstreams]]
 name = "anthropic"
@@ -167,10 +168,10 @@ def test_a_credentials_file_counts_from_the_folder_of_the_file() -> None:
     assert read(FULL).upstreams[1].credential_file == "/home/ada/secrets/gateway"
 
 
-def test_keys_and_credentials_are_in_no_representation_and_are_known_as_secrets() -> None:
+def test_keys_and_credentials_are_in_no_representation() -> None:
     proxy = read(FULL)
-    assert proxy.secrets == (KEY, CREDENTIAL)
-    for secret in proxy.secrets:
+    assert proxy.metrics_token == "the-token-of-the-metrics"
+    for secret in (KEY, CREDENTIAL, proxy.metrics_token):
         assert secret not in repr(proxy)
         assert secret not in str(proxy)
 

@@ -175,12 +175,13 @@ def revoke(name: str) -> None:
 @json_option
 @says_what_is_wrong
 def usage(groups: tuple[str, ...], since: str, as_csv: bool, as_json: bool) -> None:
-    """Tell what went through the proxy: requests, tokens by kind, dollars.
+    """Tell what went through the proxy: requests, tokens by kind, dollars, mean time to the first byte.
+
+    Of the tokens, `written` and `read` are those of the prompt cache.
 
     \b
     Example:  mcp_hub usage --by team --by model --since week
     """
-    from mcp_hub.proxy.pricing import dollars_text
 
     by = groups or ("key", "model")
     rows = _ledger().usage(time.time() - PERIODS[since] * DAY, by)
@@ -188,9 +189,9 @@ def usage(groups: tuple[str, ...], since: str, as_csv: bool, as_json: bool) -> N
         click.echo(json.dumps([{**dict(zip(by, row.group, strict=True)), **_plain(row)} for row in rows], indent=2))
     elif as_csv:
         written = csv.writer(sys.stdout, lineterminator="\n")
-        written.writerow([*by, "requests", "errors", "tokens", "dollars"])
+        written.writerow([*by, *_plain(rows[0])] if rows else by)
         for row in rows:
-            written.writerow([*row.group, row.requests, row.errors, row.tokens, dollars_text(row.dollars)])
+            written.writerow([*row.group, *_plain(row).values()])
     elif not rows:
         click.echo(f"Nothing went through the proxy in the last {since}.", err=True)
     else:
@@ -206,19 +207,31 @@ def _table(by: tuple[str, ...], rows: "list[Row]") -> None:
     table = Table(box=None, header_style="bold")
     for name in by:
         table.add_column(name)
-    for name in ("requests", "errors", "tokens", "dollars"):
+    for name in ("requests", "errors", "tokens", "input", "written", "read", "output", "dollars", "first byte"):
         table.add_column(name, justify="right")
     for row in rows:
+        used = row.usage
+        written = used.cache_write_5m + used.cache_write_1h
+        counts = (row.requests, row.errors, row.tokens, used.input, written, used.cache_read, used.output)
+        first = "-" if row.first_byte is None else f"{row.first_byte:.1f} s"
         named = [part or "-" for part in row.group]
-        table.add_row(*named, f"{row.requests:,}", f"{row.errors:,}", f"{row.tokens:,}", dollars_text(row.dollars))
+        table.add_row(*named, *(f"{count:,}" for count in counts), dollars_text(row.dollars), first)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def _plain(row: "Row") -> dict[str, object]:
+    """A row as programs read it: times are mean seconds."""
     from mcp_hub.proxy.pricing import dollars_text
 
-    counts = {"requests": row.requests, "errors": row.errors, "tokens": row.tokens}
-    return {**counts, "dollars": dollars_text(row.dollars), "usage": asdict(row.usage)}
+    return {
+        "requests": row.requests,
+        "errors": row.errors,
+        "tokens": row.tokens,
+        **asdict(row.usage),
+        "dollars": dollars_text(row.dollars),
+        "first_byte_seconds": row.first_byte,
+        "answer_seconds": row.seconds,
+    }
 
 
 def _cap(name: str, budget: str) -> "Cap":

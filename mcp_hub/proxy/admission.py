@@ -5,18 +5,21 @@ the prompt, since the bound by bytes is far above it; max_tokens is lowered; the
 """
 
 import logging
+import math
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
 
-from mcp_hub.errors import HubError
-from mcp_hub.proxy import bounds, wire
-from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Waits, Want, lowered_output, refusal_text
+from mcp_hub.proxy import bounds
+from mcp_hub.proxy.apart import apart
+from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Standing, Waits, Want, is_rate, lowered_output, refusal_text
+from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import Price, PriceList, Usage, cost
-from mcp_hub.proxy.wire import MessagesRequest
+from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.ledger import Entry, Ledger, Status
 
@@ -36,21 +39,11 @@ Count = Callable[[MessagesRequest], Awaitable[int | None]]
 """The prompt's tokens as the upstream counts them; None where it can't."""
 
 
-class AnswerError(HubError):
-    """A request that is answered by an error of the proxy's own, in the Messages API's shape."""
-
-    def __init__(self, type: str, text: str, *, status: int | None = None, retry_after: float | None = None) -> None:
-        super().__init__(text)
-        self.type = type
-        self.status = wire.STATUS[type] if status is None else status
-        self.retry_after = retry_after
-
-
 @dataclass(frozen=True)
 class Admitted:
     """A request that may go out: its body as it is sent, the most that it may use, and the price of that."""
 
-    id: str
+    entry: Entry
     body: bytes = field(repr=False)
     worst: Usage
     price: Price
@@ -72,18 +65,27 @@ class End:
 class Admission:
     """Reserves and settles, over one ledger."""
 
-    def __init__(self, settings: ProxySettings, prices: PriceList, ledger: Ledger, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: ProxySettings,
+        prices: PriceList,
+        ledger: Ledger,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
         self._settings = settings
         self._prices = prices
         self._ledger = ledger
+        self._metrics = metrics
         self._clock = clock
         self._settled = anyio.Event()
         self._unsettled: dict[str, tuple[Admitted, End]] = {}
 
     async def admit(self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap], count: Count) -> Admitted:
         """Reserve the most that `request`, as it would be sent, may use. Raises AnswerError if it can't go out."""
-        price = self._price(entry, request, caps)
-        worst = bounds.worst_case(request.json, len(request.body))
+        size = len(request.body)
+        price = await apart(size, lambda: self._price(entry, request, caps))
+        worst = await apart(size, lambda: bounds.worst_case(request.json, size))
         lowered: int | None = None
         counted = False
         until = anyio.current_time() + self._settings.wait_seconds
@@ -91,7 +93,8 @@ class Admission:
             settled, late = self._settled, anyio.current_time() >= until
             decision = await self._reserve(entry, caps, Want.of(worst, price))
             if isinstance(decision, Allowed):
-                return Admitted(entry.id, request.body, worst, price, lowered)
+                self._metrics.admitted()
+                return Admitted(entry, request.body, worst, price, lowered)
             if not counted:
                 counted = True
                 if (less := await self._counted(request, worst, count)) is not None:
@@ -99,11 +102,11 @@ class Admission:
                     continue
             now, later = await self._outputs(request, worst, price, caps)
             if now is not None and (late or isinstance(decision, Refused)):
-                request = MessagesRequest.parse(request.changed(max_tokens=now))
+                request = await apart(size, partial(_with_output, request, now))
                 lowered, worst = now, replace(worst, output=now)
                 continue
             if isinstance(decision, Refused) and later is None:
-                raise AnswerError("billing_error", refusal_text(decision))
+                raise self._refusal(decision)
             if late:
                 raise AnswerError("rate_limit_error", _waited(decision, caps), retry_after=ASK_AGAIN)
             with anyio.move_on_after(min(ASK_AGAIN, until - anyio.current_time())):
@@ -113,30 +116,39 @@ class Admission:
         """Keep what an answer under way may have used at most, now that it has told its input: for a crash."""
         most = told.most(Usage(output=admitted.worst.output))
         try:
-            await anyio.to_thread.run_sync(self._ledger.noted, admitted.id, most, cost(most, admitted.price))
+            await anyio.to_thread.run_sync(self._ledger.noted, admitted.entry.id, most, cost(most, admitted.price))
         except sqlite3.Error as error:
-            logger.info("what request %s has used isn't noted: %s", admitted.id, error)
+            logger.info("what request %s has used isn't noted: %s", admitted.entry.id, error)
 
     async def settle(self, admitted: Admitted, end: End) -> None:
         """Replace a reservation by what was used. Where the ledger can't be written now, `settle_late` does it."""
-        with anyio.CancelScope(shield=True):
-            try:
-                await anyio.to_thread.run_sync(self._write, admitted, end)
-            except sqlite3.Error as error:
-                self._unsettled[admitted.id] = (admitted, end)
-                logger.warning("request %s stays reserved until it can be settled: %s", admitted.id, error)
-        self._settled.set()
-        self._settled = anyio.Event()
+        await self._settle(admitted, end)
+        spent = cost(end.used, admitted.price)
+        self._metrics.ended(admitted.entry, end.status, end.used, spent, end.first, end.seconds)
 
     async def settle_late(self) -> None:
         """Settle what couldn't be settled before."""
         for admitted, end in list(self._unsettled.values()):
-            del self._unsettled[admitted.id]
-            await self.settle(admitted, end)
+            del self._unsettled[admitted.entry.id]
+            await self._settle(admitted, end)
+
+    async def standings(self, caps: Sequence[Cap]) -> list[Standing]:
+        """How caps stand now. Raises sqlite3.Error."""
+        return await anyio.to_thread.run_sync(self._ledger.standing, caps, self._clock())
+
+    async def _settle(self, admitted: Admitted, end: End) -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.to_thread.run_sync(self._write, admitted, end)
+            except sqlite3.Error as error:
+                self._unsettled[admitted.entry.id] = (admitted, end)
+                logger.warning("request %s stays reserved until it can be settled: %s", admitted.entry.id, error)
+        self._settled.set()
+        self._settled = anyio.Event()
 
     def _write(self, admitted: Admitted, end: End) -> None:
         spent = cost(end.used, admitted.price)
-        self._ledger.settle(admitted.id, end.used, spent, end.status, end.first, end.seconds, end.http_status)
+        self._ledger.settle(admitted.entry.id, end.used, spent, end.status, end.first, end.seconds, end.http_status)
 
     def _price(self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap]) -> Price:
         price = self._prices.of(entry.model, request.json)
@@ -147,6 +159,12 @@ class Admission:
         if caps and (why := bounds.uncountable(request.json)):
             raise AnswerError("billing_error", f"The request can't be counted: {why}. {whose(caps[0])} needs that.")
         return price or NO_PRICE
+
+    def _refusal(self, refused: Refused) -> AnswerError:
+        if not is_rate(refused):
+            return AnswerError("billing_error", refusal_text(refused))
+        seconds = math.ceil(refused.resets_at - self._clock())
+        return AnswerError("rate_limit_error", refusal_text(refused), retry_after=max(seconds, 1))
 
     async def _reserve(self, entry: Entry, caps: Sequence[Cap], want: Want) -> Allowed | Waits | Refused:
         try:
@@ -182,7 +200,7 @@ class Admission:
             return None, None
         floor = max(self._settings.output_floor, (request.thinking_budget or 0) + 1)
         try:
-            standings = await anyio.to_thread.run_sync(self._ledger.standing, caps, self._clock())
+            standings = await self.standings(caps)
         except sqlite3.Error as error:
             raise _unwritten(error, caps[0]) from None
         free = [replace(each, reserved=0) for each in standings]
@@ -194,6 +212,10 @@ class Admission:
 def whose(cap: Cap) -> str:
     """A cap as it stands in a sentence."""
     return f"the cap of {cap.tier} {cap.name!r}"
+
+
+def _with_output(request: MessagesRequest, max_tokens: int) -> MessagesRequest:
+    return MessagesRequest.parse(request.changed(max_tokens=max_tokens))
 
 
 def _tools(request: MessagesRequest) -> list[dict[str, object]]:

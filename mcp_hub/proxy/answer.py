@@ -4,7 +4,7 @@ Its body must be closed by whoever has it, also when not one piece was taken: wh
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,13 +16,14 @@ from mcp_hub.proxy.pricing import Usage
 from mcp_hub.proxy.recording import Recorder, answered
 from mcp_hub.proxy.sse import SseParser
 from mcp_hub.proxy.upstream import BrokenError, Headers, Reply
+from mcp_hub.proxy.wire import AnswerError
 from mcp_hub.store.ledger import Status
 
 
 class Body(Protocol):
     """An answer's body, piece by piece."""
 
-    def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncGenerator[bytes]:
         """The pieces, once."""
         ...
 
@@ -39,6 +40,16 @@ class Outgoing:
     headers: Headers
     body: bytes | Body = field(repr=False)
 
+    @classmethod
+    def of_error(cls, error: AnswerError, request_id: str | None = None) -> "Outgoing":
+        """An error of the proxy's own, as the Messages API would answer it."""
+        headers = [("content-type", "application/json")]
+        if request_id is not None:
+            headers.append(("request-id", request_id))
+        if error.retry_after is not None:
+            headers.append(("retry-after", f"{error.retry_after:g}"))
+        return cls(error.status, headers, wire.error_body(error.type, error.text, request_id))
+
 
 class Passed:
     """A body that nothing is to be known of."""
@@ -46,14 +57,14 @@ class Passed:
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
 
-    def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes]:
         """The upstream's own."""
-        return self._reply.body
+        async for piece in self._reply.body:
+            yield piece
 
     async def close(self) -> None:
         """Let the connection go."""
-        with anyio.CancelScope(shield=True):
-            await self._reply.close()
+        self._reply.close()
 
 
 class Heard:
@@ -65,42 +76,71 @@ class Heard:
         self._admitted = admitted
         self._admission = admission
         self._began = began
-        self._streams = reply.header("content-type").startswith("text/event-stream")
+        failed = reply.status >= 400  # then it is no stream, whatever it is called
+        self.streams = not failed and reply.header("content-type").lower().startswith("text/event-stream")
         self._recorder = Recorder(content=False)
         self._whole = bytearray()
         self._first: float | None = None
-        self._status = Status.LEFT
+        self._status = Status.FAILED if failed else Status.LEFT
         self._closed = False
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The pieces as they come; of a stream whole events, since one that is cut would garble what follows."""
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """The pieces as they come; of a stream whole events, since one that is cut would garble what follows.
+
+        It is settled before the client has the end, so that what it asks next finds it settled. Raises BrokenError for
+        an answer that breaks off and is no stream.
+        """
+        try:
+            async for piece in self._events() if self.streams else self._parts():
+                yield piece
+        finally:
+            await self.close()
+
+    async def _events(self) -> AsyncGenerator[bytes]:
         parser, noted = SseParser(), False
         try:
-            async for piece in self._reply.body:
-                self._first = time.monotonic() - self._began if self._first is None else self._first
-                if not self._streams:
-                    self._whole += piece
-                    yield piece
-                    continue
-                for event in parser.feed(piece):
+            async for piece in self._received():
+                events = parser.feed(piece)
+                for event in events:
                     self._recorder.hear(event)
-                    yield event.raw
+                if events:
+                    yield b"".join(event.raw for event in events)
                 if not noted and self._recorder.usage != Usage():
                     noted = True
                     await self._admission.note(self._admitted, self._recorder.usage)
-            if self._recorder.complete and (rest := parser.rest):
+            ended = self._recorder.complete or self._recorder.error is not None
+            if ended and (rest := parser.rest):
                 yield rest
-            self._status = Status.FAILED if self._reply.status >= 400 or self._recorder.error else Status.OK
-            if self._streams and not self._recorder.complete and not self._recorder.error:
+            self._status = Status.FAILED if self._recorder.error else Status.OK
+            if not ended:
                 self._status = Status.BROKEN
                 yield wire.error_event("api_error", "The upstream ended its answer in the middle.")
         except BrokenError as error:
             self._status = Status.BROKEN
-            if not self._streams:
-                raise
             yield wire.error_event("api_error", error.text)
-        finally:
-            await self.close()  # before the client has the end: what it asks next finds this settled
+
+    async def _parts(self) -> AsyncGenerator[bytes]:
+        """One part late: the client knows by its length that the last one is the last."""
+        held = b""
+        try:
+            async for piece in self._received():
+                self._whole += piece
+                if held:
+                    yield held
+                held = piece
+        except BrokenError:
+            self._status = Status.BROKEN
+            yield held
+            raise
+        if self._status is Status.LEFT:
+            self._status = Status.OK
+        await self.close()
+        yield held
+
+    async def _received(self) -> AsyncGenerator[bytes]:
+        async for piece in self._reply.body:
+            self._first = time.monotonic() - self._began if self._first is None else self._first
+            yield piece
 
     async def close(self) -> None:
         """Let the connection go and settle what was used."""
@@ -108,7 +148,7 @@ class Heard:
             return
         self._closed = True
         with anyio.CancelScope(shield=True):
-            await self._reply.close()
+            self._reply.close()
             seconds = time.monotonic() - self._began
             end = End(self._used(), self._status, self._reply.status, self._first, seconds)
             await self._admission.settle(self._admitted, end)
@@ -118,7 +158,7 @@ class Heard:
         worst, heard = self._admitted.worst, self._recorder
         if self._reply.status >= 400:
             return Usage()
-        if not self._streams:
+        if not self.streams:
             told = answered(bytes(self._whole)) if self._status is Status.OK else None
             return told.usage if told is not None and told.counted else worst
         if heard.error and heard.usage == Usage():

@@ -172,6 +172,15 @@ def _room(standing: Standing) -> int:
     return standing.cap.limit - standing.spent - standing.reserved
 
 
+def is_rate(refused: Refused) -> bool:
+    """Whether it is a rate that is passed, and the same request has room before long: a client may well wait for that.
+
+    So it is for requests and tokens a minute. A budget of dollars, or of a longer time, is for a person to see.
+    """
+    cap = refused.cap
+    return cap.period.duration == "1m" and cap.kind != "dollars" and refused.needs <= cap.limit
+
+
 def refusal_text(refused: Refused) -> str:
     """Which cap is used up, by how much, and when there is room again: sentences for a person."""
     cap = refused.cap

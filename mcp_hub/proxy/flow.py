@@ -4,29 +4,34 @@ Everything is passed in. A request is admitted at its worst case and settled to 
 answer, by an upstream that breaks off, by a client that goes away. What isn't known to be less is its worst case.
 """
 
+import hmac
 import json
 import logging
+import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio.lowlevel
 
 from mcp_hub.proxy import keys, wire
-from mcp_hub.proxy.admission import Admission, AnswerError, End, whose
+from mcp_hub.proxy.admission import Admission, End, whose
 from mcp_hub.proxy.answer import Heard, Outgoing, Passed
+from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.keys import KeyRecord, Keyring
+from mcp_hub.proxy.metrics import CONTENT_TYPE, Metrics
 from mcp_hub.proxy.parameters import Parameters
 from mcp_hub.proxy.pins import ModelNotAllowedError, Pins, Route
 from mcp_hub.proxy.pricing import Usage
 from mcp_hub.proxy.upstream import BrokenError, Headers, UnreachedError, Upstream
-from mcp_hub.proxy.wire import BadRequestError, MessagesRequest
+from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.ledger import Entry, Status
+from mcp_hub.table import address, is_loopback
 
 logger = logging.getLogger(__name__)
 
-MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
+MESSAGES, COUNT_TOKENS, METRICS = "/v1/messages", "/v1/messages/count_tokens", "/metrics"
 
 CREDENTIALS = ("x-api-key", "authorization")
 SESSION_HEADER = "x-claude-code-session-id"
@@ -43,13 +48,16 @@ COUNT_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Incoming:
-    """A request as it came. `path` begins with /v1; header names are as the client wrote them."""
+    """A request as it came. `path` begins with /v1, or is /metrics; header names are as the client wrote them.
+
+    `read` gives the body, once; it raises AnswerError for one that is too large.
+    """
 
     method: str
     path: str
     query: str
     headers: Headers = field(repr=False)
-    body: bytes = field(repr=False)
+    read: Callable[[], Awaitable[bytes]] = field(repr=False)
 
     @property
     def lower_headers(self) -> dict[str, str]:
@@ -71,6 +79,7 @@ class Proxy:
         keyring: Callable[[], Keyring],
         admission: Admission,
         upstreams: Mapping[str, Upstream],
+        metrics: Metrics,
         *,
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -81,30 +90,51 @@ class Proxy:
         self._parameters = Parameters.shipped()
         self._admission = admission
         self._upstreams = upstreams
+        self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
 
     async def handle(self, incoming: Incoming) -> Outgoing:
         """Answer a request; the body must be closed. Raises nothing but cancellation."""
+        id = self._new_id()
         try:
+            if incoming.path == METRICS:
+                return await self._exposition(incoming)
             key = self._who(incoming)
             if incoming.path == MESSAGES and incoming.method == "POST":
-                return await self._message(incoming, key)
+                return await self._message(id, incoming, key)
             if incoming.path == COUNT_TOKENS and incoming.method == "POST":
                 return await self._count(incoming, key)
             return await self._other(incoming, key)
         except AnswerError as error:
-            return _error(error)
+            answered = error
         except ModelNotAllowedError as error:
             # As the API answers for a model that one hasn't: Claude Code takes 403 for a matter of logging in.
-            return _error(AnswerError("not_found_error", error.text))
-        except BadRequestError as error:
-            return _error(AnswerError("invalid_request_error", error.text))
+            answered = AnswerError("not_found_error", error.text)
         except (UnreachedError, BrokenError) as error:
-            return _error(AnswerError("api_error", error.text, status=502))
+            answered = AnswerError("api_error", error.text, status=502)
         except Exception as error:  # a fault of ours is told as one, and the proxy goes on
-            logger.exception("%s %s failed", incoming.method, incoming.path)
-            return _error(AnswerError("api_error", f"The proxy failed: {type(error).__name__}. Its log says more."))
+            logger.exception("%s: %s %s failed", id, incoming.method, incoming.path)
+            answered = AnswerError("api_error", f"The proxy failed: {type(error).__name__}. Its log says more.")
+        self._metrics.refused(answered.type)
+        told = answered.text if answered.status >= 500 else answered.type  # others may repeat what a client sent
+        logger.info("%s: %s %s: %s %s", id, incoming.method, incoming.path, answered.status, told)
+        return Outgoing.of_error(answered, id)
+
+    async def _exposition(self, incoming: Incoming) -> Outgoing:
+        """The metrics, for whoever may read them: on loopback, all who reach it, unless there is a token for them."""
+        token = self._settings.metrics_token
+        if token is None and not is_loopback(address(self._settings.listen)[0]):
+            raise AnswerError("not_found_error", "Beyond loopback, metrics need a token: set proxy.metrics_token.")
+        bearer = incoming.lower_headers.get("authorization", "").removeprefix("Bearer ")
+        if token is not None and not hmac.compare_digest(keys.digest_of(bearer), keys.digest_of(token)):
+            raise AnswerError("authentication_error", "The metrics need the token of proxy.metrics_token as a bearer.")
+        try:
+            standings = await self._admission.standings(keys.every_cap(self._settings, self._keyring().records))
+        except sqlite3.Error as error:
+            logger.warning("how budgets stand isn't in the metrics: %s", error)
+            standings = []
+        return Outgoing(200, [("content-type", CONTENT_TYPE)], self._metrics.exposition(standings))
 
     def _who(self, incoming: Incoming) -> KeyRecord | None:
         """Whose request it is; None where no key is asked for and none of ours came."""
@@ -121,14 +151,14 @@ class Proxy:
             raise AnswerError("authentication_error", "This proxy needs a key of its own, in x-api-key or as a bearer.")
         return None
 
-    async def _message(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
-        request = MessagesRequest.parse(incoming.body)
-        route = self._pins.resolve(request.model, key)
+    async def _message(self, id: str, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
+        body = await incoming.read()
+        request, route, sent = await apart(len(body), lambda: self._routed(body, key))
         told = wire.session_id(incoming.lower_headers.get(SESSION_HEADER)) or request.session
         session = keys.session_of(told, key)
         caps = keys.caps_of(self._settings, key, upstream=route.upstream, session=session)
         entry = Entry(
-            id=self._new_id(),
+            id=id,
             at=self._clock(),
             key=key.name if key else "",
             team=key.team if key else "",
@@ -138,13 +168,17 @@ class Proxy:
             model_asked=request.model,
             model=route.model,
         )
-        adapted = self._adapted(request, route)
-        sent = request if adapted == request.body else MessagesRequest.parse(adapted)
         headers = self._onward(incoming, key)
         upstream = self._upstream(route.upstream)
-        admitted = await self._admission.admit(entry, sent, caps, lambda asked: _count(upstream, headers, asked))
+        admitted = await self._admission.admit(
+            entry, sent, caps, lambda asked: _prompt_tokens(upstream, headers, asked)
+        )
         began = time.monotonic()
-        more = [("x-mcp-hub-model", _visible(route.model)), ("x-mcp-hub-upstream", route.upstream)]
+        more = [
+            ("x-mcp-hub-request", id),
+            ("x-mcp-hub-model", _visible(route.model)),
+            ("x-mcp-hub-upstream", route.upstream),
+        ]
         if admitted.lowered is not None:
             more.append(("x-mcp-hub-max-tokens", str(admitted.lowered)))
         used, status = Usage(), Status.LEFT
@@ -162,21 +196,29 @@ class Proxy:
         if reply.header("content-encoding") not in ("", "identity"):
             await heard.close()
             raise BrokenError(f"The upstream {route.upstream!r} compresses its answers, though it was asked not to.")
-        return Outgoing(reply.status, [*reply.headers, *more], heard)
+        kept = [each for each in reply.headers if not heard.streams or each[0].lower() != "content-length"]
+        return Outgoing(reply.status, [*kept, *more], heard)
 
     def _upstream(self, name: str) -> Upstream:
         if name not in self._upstreams:
             raise AnswerError("api_error", f"The upstream {name!r} isn't in servers.toml any more.", status=503)
         return self._upstreams[name]
 
-    def _adapted(self, request: MessagesRequest, route: Route) -> bytes:
-        """The body with the model that answers, and without what that doesn't take."""
-        return request.changed(**{**self._parameters.adapted(request.json, route.model), "model": route.model})
+    def _routed(
+        self, body: bytes, key: KeyRecord | None, *, counts_tokens: bool = False
+    ) -> tuple[MessagesRequest, Route, MessagesRequest]:
+        """The request, where it goes, and as it is sent: to the model that answers, without what that doesn't take."""
+        request = MessagesRequest.parse(body, counts_tokens=counts_tokens)
+        route = self._pins.resolve(request.model, key)
+        fields = {**self._parameters.adapted(request.json, route.model), "model": route.model}
+        adapted = request.changed(**fields)
+        same = adapted == body
+        return request, route, request if same else MessagesRequest.parse(adapted, counts_tokens=counts_tokens)
 
     async def _count(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
-        request = MessagesRequest.parse(incoming.body, counts_tokens=True)
-        route = self._pins.resolve(request.model, key)
-        return await self._passed(incoming, key, route.upstream, self._adapted(request, route))
+        body = await incoming.read()
+        _, route, sent = await apart(len(body), lambda: self._routed(body, key, counts_tokens=True))
+        return await self._passed(incoming, key, route.upstream, sent.body)
 
     async def _other(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
         upstream = key.upstream if key is not None and key.upstream else next(iter(self._upstreams))
@@ -189,7 +231,7 @@ class Proxy:
         if not reads and (self._settings.pins or (key is not None and key.allowed_models)):
             text = f"{incoming.method} {incoming.path} could ask any model, and models are pinned or limited here."
             raise AnswerError("not_found_error", text)
-        return await self._passed(incoming, key, upstream, incoming.body)
+        return await self._passed(incoming, key, upstream, await incoming.read())
 
     async def _passed(self, incoming: Incoming, key: KeyRecord | None, upstream: str, body: bytes) -> Outgoing:
         sent = self._onward(incoming, key)
@@ -205,9 +247,9 @@ class Proxy:
         ]
 
 
-async def _count(upstream: Upstream, headers: Headers, request: MessagesRequest) -> int | None:
+async def _prompt_tokens(upstream: Upstream, headers: Headers, request: MessagesRequest) -> int | None:
     """The prompt's tokens as the upstream counts them; None where it doesn't say."""
-    body = request.changed(**dict.fromkeys(UNCOUNTED))
+    body = await apart(len(request.body), lambda: request.changed(**dict.fromkeys(UNCOUNTED)))
     try:
         reply = await upstream.send("POST", COUNT_TOKENS, headers, body)
         try:
@@ -217,7 +259,7 @@ async def _count(upstream: Upstream, headers: Headers, request: MessagesRequest)
                 if len(told) > COUNT_BYTES:
                     return None
         finally:
-            await reply.close()
+            reply.close()
         tokens = json.loads(told)["input_tokens"] if reply.status == 200 else None
     except (UnreachedError, BrokenError, ValueError, TypeError, KeyError):
         return None
@@ -227,10 +269,3 @@ async def _count(upstream: Upstream, headers: Headers, request: MessagesRequest)
 def _visible(text: str) -> str:
     """A text as a header can have it."""
     return text.encode("ascii", "backslashreplace").decode()
-
-
-def _error(error: AnswerError) -> Outgoing:
-    headers = [("content-type", "application/json")]
-    if error.retry_after is not None:
-        headers.append(("retry-after", f"{error.retry_after:g}"))
-    return Outgoing(error.status, headers, wire.error_body(error.type, error.text))

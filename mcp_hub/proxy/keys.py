@@ -94,6 +94,14 @@ def caps_of(settings: ProxySettings, key: KeyRecord | None, *, upstream: str, se
     return caps
 
 
+def every_cap(settings: ProxySettings, records: Sequence[KeyRecord]) -> list[Cap]:
+    """The caps of all keys, their teams and customers, and of all upstreams: each once, and none of a session."""
+    found = [cap for record in records for cap in caps_of(settings, record, upstream="", session="")]
+    for name, budget in settings.budgets.upstream.items():
+        found += _caps("upstream", name, budget)
+    return list(dict.fromkeys(found))
+
+
 def session_of(told: str | None, key: KeyRecord | None) -> str:
     """The session that a request counts for: the one that its client tells, among those of its key.
 

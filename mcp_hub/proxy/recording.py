@@ -13,6 +13,8 @@ from mcp_hub.proxy.pricing import Usage
 from mcp_hub.proxy.sse import Event
 
 CONTENT_EVENTS = frozenset({"content_block_start", "content_block_delta", "content_block_stop"})
+DELTA = b"event: content_block_delta\n"
+"""How nearly every event of a stream begins; it is known by this where its content doesn't matter."""
 GROWING_TEXT = {"text_delta": "text", "thinking_delta": "thinking"}
 """Deltas whose field is added to the block's field of the same name."""
 REPLACED = {"signature_delta": ("signature",), "compaction_delta": ("content", "encrypted_content")}
@@ -20,7 +22,7 @@ REPLACED = {"signature_delta": ("signature",), "compaction_delta": ("content", "
 
 
 @dataclass(frozen=True)
-class AnswerError:
+class ToldError:
     """An error that the upstream reported: its type as the Messages API names it, and its text."""
 
     type: str
@@ -54,8 +56,6 @@ class Recorder:
 
     usage: the counts that the upstream has told so far. Those of `message_delta` are cumulative, and take the place of
         `message_start`'s; a stream that was cut before its `message_delta` has used more output than this says.
-    content_bytes: bytes of the events that bring content, which is at least the number of tokens they bring, as a
-        token is a byte or more. Thinking that the API leaves out or summarises is used but not brought.
     model, message_id, stop_reason: "" until they have come.
     complete: whether `message_stop` has come.
     counts_input, counts_output: whether `message_start` has told input, and `message_delta` output, as counts.
@@ -66,11 +66,10 @@ class Recorder:
 
     def __init__(self, content: bool = True) -> None:
         self.usage = Usage()
-        self.content_bytes = 0
         self.complete = False
         self.counts_input = False
         self.counts_output = False
-        self.error: AnswerError | None = None
+        self.error: ToldError | None = None
         self._message: dict[str, Any] = {}
         self._told: dict[str, Any] = {}
         self._blocks: list[_Block] = []
@@ -94,13 +93,12 @@ class Recorder:
 
     def hear(self, event: Event) -> None:
         """Take in the next event of the stream; what isn't understood is left aside."""
-        if event.event == "content_block_delta" and not self._reads_content:
-            self.content_bytes += len(event.raw)
+        if not self._reads_content and event.raw.startswith(DELTA):
             return
-        data = _object(event.data) if event.data else {}
+        said = event.data
+        data = _object(said) if said else {}
         kind = _text(data, "type") or event.event
         if kind in CONTENT_EVENTS:
-            self.content_bytes += len(event.raw)
             self._hear_content(kind, data)
         elif kind == "message_start":
             self._understood &= not self._message
@@ -116,7 +114,7 @@ class Recorder:
             self.complete = True
         elif kind == "error":
             told = _inner(data, "error")
-            self.error = AnswerError(_text(told, "type") or "api_error", _text(told, "message") or event.data)
+            self.error = ToldError(_text(told, "type") or "api_error", _text(told, "message") or said)
 
     def message(self) -> dict[str, Any] | None:
         """The message as the API would have answered without `stream`.

@@ -1,20 +1,25 @@
 """The proxy over HTTP: reads requests, writes answers piece by piece; what it does with them is the flow's."""
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
 from urllib.parse import urlsplit
 
 import anyio
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_hub.proxy import wire
 from mcp_hub.proxy.answer import Outgoing
-from mcp_hub.proxy.flow import Incoming
+from mcp_hub.proxy.flow import METRICS, Incoming
+from mcp_hub.proxy.upstream import BrokenError
+from mcp_hub.proxy.wire import AnswerError
 from mcp_hub.table import is_loopback
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "/anthropic"
 """In base URLs that other gateways' users have; the same is served below it."""
@@ -22,101 +27,122 @@ PREFIX = "/anthropic"
 PATHS = re.compile(r"/v1(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.:~@-]+)+")
 """Paths that are passed on: no empty segment, no dots that an upstream might resolve, nothing encoded."""
 
-GONE = 499
-"""The status of an answer that nobody waits for any more; it is not sent."""
-
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
 Handle = Callable[[Incoming], Awaitable[Outgoing]]
 
 
-def application(handle: Handle, max_body: int) -> Starlette:
-    """The proxy as an ASGI application; bodies over `max_body` bytes are refused."""
+def application(handle: Handle, max_body: int) -> ASGIApp:
+    """The proxy as an ASGI application; bodies over `max_body` bytes are refused.
 
-    async def endpoint(request: Request) -> Response:
-        path = _path(request)
+    A body is read when `handle` asks for it: whoever may not be served sends it for nothing. From then on, a client
+    that goes away cancels all that is done for it.
+    """
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # a server asks for a lifespan, too, and there is nothing to do in it
+        headers, path = Headers(scope=scope), _path(scope)
         if path == "/":
-            return Response(status_code=200)
-        if not PATHS.fullmatch(path):
-            return _refused("not_found_error", "There is nothing at this path; the Messages API is below /v1.")
-        if _is_foreign(request):
-            return _refused("permission_error", "Web pages and other names than this machine's are refused.")
-        body = await _body(request, max_body)
-        if body is None:
-            return _refused("request_too_large", f"The body has more than {max_body} bytes (proxy.max_body_mib).")
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        incoming = Incoming(request.method, path, request.url.query, headers, body)
-        answer = await _unless_gone(request, lambda: handle(incoming))
-        return Response(status_code=GONE) if answer is None else _Answer(answer)
+            await _send(Outgoing(200, [], b""), send)
+        elif (problem := _problem(scope, headers, path)) is not None:
+            await _send(Outgoing.of_error(problem), send)
+        else:
+            async with anyio.create_task_group() as tasks:
+                pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
+                query = scope["query_string"].decode("latin-1")
+                read = partial(_body, receive, headers, max_body, tasks)
+                await _send(await handle(Incoming(scope["method"], path, query, pairs, read)), send)
+                tasks.cancel_scope.cancel()
 
-    return Starlette(routes=[Route("/{path:path}", endpoint, methods=METHODS)])
+    return app
 
 
-async def _body(request: Request, most: int) -> bytes | None:
-    """The body; None for one that is larger."""
+def _problem(scope: Scope, headers: Headers, path: str) -> AnswerError | None:
+    """Why a request isn't looked at."""
+    if path != METRICS and not PATHS.fullmatch(path):
+        return AnswerError("not_found_error", "There is nothing at this path; the Messages API is below /v1.")
+    if _is_foreign(scope, headers):
+        return AnswerError("permission_error", "Web pages and other names than this machine's are refused.")
+    for name, value in headers.raw:
+        if not _is_text(value):
+            text = f"The header {name.decode('latin-1')!r} has bytes that aren't UTF-8 and can't be passed on."
+            return AnswerError("invalid_request_error", text)
+    return None
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+async def _body(receive: Receive, headers: Headers, most: int, tasks: TaskGroup) -> bytes:
+    """The body; from its end on, the client is watched. Raises AnswerError for one that is too large."""
+    too_large = AnswerError("request_too_large", f"The body has more than {most} bytes (proxy.max_body_mib).")
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
+        raise too_large
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            tasks.cancel_scope.cancel()
+            await anyio.lowlevel.checkpoint()
+        body += message.get("body", b"")
         if len(body) > most:
-            return None
+            raise too_large
+        more = message.get("more_body", False)
+    tasks.start_soon(_watch, receive, tasks.cancel_scope)
     return bytes(body)
 
 
-async def _unless_gone(request: Request, handle: Callable[[], Awaitable[Outgoing]]) -> Outgoing | None:
-    """What `handle` gives; it is cancelled when the client goes away, and then there is nothing to give."""
-    answer: Outgoing | None = None
-
-    async def watch(scope: anyio.CancelScope) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch, tasks.cancel_scope)
-        answer = await handle()
-        tasks.cancel_scope.cancel()
-    return answer
+async def _watch(receive: Receive, work: anyio.CancelScope) -> None:
+    """Cancel what is done for a client when it goes away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    work.cancel()
 
 
-class _Answer(Response):
-    """Sends an answer, and closes its body whatever happens."""
-
-    def __init__(self, answer: Outgoing) -> None:
-        super().__init__(status_code=answer.status)
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = self._answer.body
-        try:
-            headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._answer.headers]
-            if isinstance(body, bytes):
-                whole = Response(body, self._answer.status)
-                whole.raw_headers = [*headers, (b"content-length", str(len(body)).encode())]
-                await whole(scope, receive, send)
-            else:
-                streamed = StreamingResponse(body.pieces(), self._answer.status)
-                streamed.raw_headers = headers
-                await streamed(scope, receive, send)
-        finally:
-            if not isinstance(body, bytes):
-                await body.close()
+async def _send(answer: Outgoing, send: Send) -> None:
+    """Send an answer, and close its body whatever happens."""
+    body = answer.body
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    if isinstance(body, bytes):
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    try:
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        async with aclosing(body.pieces()) as pieces:
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except BrokenError as error:  # the server closes the connection, from which the client knows
+        logger.warning("%s", error.text)
+    finally:
+        await body.close()
 
 
-def _path(request: Request) -> str:
+def _path(scope: Scope) -> str:
     """The path as it came, without PREFIX."""
-    path: str = request.scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1") or "/"
+    path: str = scope.get("raw_path", b"").partition(b"?")[0].decode("latin-1") or "/"
     return path.removeprefix(PREFIX) or "/" if path == PREFIX or path.startswith(f"{PREFIX}/") else path
 
 
-def _is_foreign(request: Request) -> bool:
+def _is_foreign(scope: Scope, headers: Headers) -> bool:
     """Whether a web page asks, or one that reached this machine under a name of its own (DNS rebinding)."""
-    origin = request.headers.get("origin")
-    if origin is not None and not is_loopback(urlsplit(origin).hostname or ""):
+    server, host, origin = scope.get("server"), headers.get("host"), headers.get("origin")
+    if origin is not None and not is_loopback(_hostname(origin)):
         return True
-    server = request.scope.get("server")
     listens_here = server is not None and is_loopback(str(server[0]))
-    return listens_here and not is_loopback(request.url.hostname or "")
+    return listens_here and host is not None and not is_loopback(_hostname(f"//{host}"))
 
 
-def _refused(type: str, text: str) -> Response:
-    return Response(wire.error_body(type, text), wire.STATUS[type], media_type="application/json")
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # brackets that hold no address
+        return ""

@@ -6,7 +6,7 @@ of some event, and all of them joined are the input.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 """Bytes of an event that are kept in memory while its end hasn't come: as much as the Messages API takes as a request.
@@ -23,18 +23,25 @@ _BLANK_AT_THE_START = re.compile(rb"\n|\r\n|\r(?=[^\n])")
 _LONGEST_END = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of a stream.
+class Event(NamedTuple):
+    """One event of a stream. What it says is read when it is asked for: most events only pass.
 
-    event: its name; "" for what isn't an event to a client (comments, blank lines, fields without data).
-    data: its `data` lines, joined by line feeds.
     raw: its bytes as they came, up to and including the blank line that ended it.
+    text: what of them is read: all but the stream's byte order mark, and nothing of what is too long.
     """
 
-    event: str
-    data: str
     raw: bytes
+    text: bytes
+
+    @property
+    def event(self) -> str:
+        """Its name; "" for what isn't an event to a client (comments, blank lines, fields without data)."""
+        return _fields(self.text.decode(errors="replace"))[0]
+
+    @property
+    def data(self) -> str:
+        """Its `data` lines, joined by line feeds."""
+        return _fields(self.text.decode(errors="replace"))[1]
 
 
 class SseParser:
@@ -58,23 +65,25 @@ class SseParser:
         buffer += data
         events: list[Event] = []
         start = 0
-        while end := self._end_of_event(start):
+        while found := self._end_of_event(start):
+            end = found.end()
             events.append(self._event(bytes(buffer[start:end])))
             start = end
         if len(buffer) - start > self._max_event_bytes:
-            events.append(Event("", "", bytes(buffer[start:-_LONGEST_END])))
+            events.append(Event(bytes(buffer[start:-_LONGEST_END]), b""))
             start = len(buffer) - _LONGEST_END
             self._too_long = True
         self._searched = max(0, len(buffer) - start - _LONGEST_END)
         del buffer[:start]
         return events
 
-    def _end_of_event(self, start: int) -> int:
-        """Where the event that begins at `start` ends, or 0 while its blank line hasn't come."""
+    def _end_of_event(self, start: int) -> re.Match[bytes] | None:
+        """The blank line that ends the event which begins at `start`; None while it hasn't come."""
         buffer = self._buffer
-        found = _BLANK_AT_THE_START.match(buffer, start) if not self._too_long else None
-        found = found or _BLANK_AFTER_A_LINE.search(buffer, start or self._searched)
-        return found.end() if found else 0
+        found = None
+        if not self._too_long and buffer.startswith((b"\n", b"\r"), start):
+            found = _BLANK_AT_THE_START.match(buffer, start)
+        return found or _BLANK_AFTER_A_LINE.search(buffer, start or self._searched)
 
     def _event(self, raw: bytes) -> Event:
         text = raw
@@ -83,9 +92,8 @@ class SseParser:
             text = raw.removeprefix(BOM)
         if self._too_long:
             self._too_long = False
-            return Event("", "", raw)
-        name, data = _fields(text.decode(errors="replace"))
-        return Event(name, data, raw)
+            text = b""
+        return Event(raw, text)
 
 
 def _fields(text: str) -> tuple[str, str]:

@@ -4,12 +4,15 @@ Owns the connections. Above it is the flow, which knows what a request may cost;
 speaks its Messages API. Nothing is sent twice: what an upstream has begun to answer, or may have, is billed.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx2
+import aiohttp
+from yarl import URL
 
 from mcp_hub.errors import HubError
 
@@ -20,12 +23,15 @@ CONNECT_WITHIN = 10.0
 ANSWER_WITHIN = 600.0
 """Seconds between two pieces of an answer, and to the first one: models think for minutes, and streams have pings."""
 CONNECTIONS = 256
-"""Open at once to one upstream, and KEPT_CONNECTIONS of them while they are idle."""
-KEPT_CONNECTIONS = 64
+"""Open at once to one upstream; one that needs another waits for it, for as long as for a connection."""
+KEPT_FOR = 15.0
+"""Seconds that an idle connection is kept: less than servers do, since what is sent while one is closed may be lost."""
+HEADER_BYTES = 64 * 1024
+"""Of an answer's header, or of all of them in one line."""
 
 OF_ONE_HOP = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade", "host", "content-length",
+    "transfer-encoding", "upgrade", "host", "content-length", "expect",
 })  # fmt: skip
 """Headers that are about one connection (RFC 9110, 7.6.1), or that the client library writes itself."""
 
@@ -46,15 +52,12 @@ class Reply:
     headers: Headers
     body: AsyncIterator[bytes] = field(repr=False)
     """Raises BrokenError where it breaks off."""
-    _response: httpx2.Response = field(repr=False)
+    close: Callable[[], None] = field(repr=False)
+    """Lets the connection go; one whose answer isn't read to its end is closed, which cancels the answer."""
 
     def header(self, name: str) -> str:
         """A header's value, "" if there is none; `name` in lower case."""
         return next((value for each, value in self.headers if each.lower() == name), "")
-
-    async def close(self) -> None:
-        """Let the connection go; one whose answer isn't read to its end is closed, which cancels the answer."""
-        await self._response.aclose()
 
 
 class Upstream(Protocol):
@@ -72,59 +75,90 @@ class Upstream(Protocol):
 class Compatible:
     """Anthropic, or any URL that is compatible."""
 
-    def __init__(self, name: str, url: str, credential: tuple[str, str] | None) -> None:
-        """`url` is the base, without /v1; `credential` a header and its value, in place of the client's own."""
+    def __init__(self, name: str, url: str, credential: tuple[str, str] | None, trust: ssl.SSLContext) -> None:
+        """`url` is the base, without /v1; `credential` a header and its value, in place of the client's own.
+
+        Made inside the event loop that uses it. A proxy of the environment (HTTPS_PROXY, NO_PROXY) is used.
+        """
         self._name = name
         self._url = url.rstrip("/")
         self._credential = credential
-        self._client = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(ANSWER_WITHIN, connect=CONNECT_WITHIN, pool=CONNECT_WITHIN),
-            limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
-            follow_redirects=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # else one client's would go with another's
+        self._proxy = _environments_proxy(url)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEPT_FOR, ssl=trust),
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_WITHIN, sock_read=ANSWER_WITHIN),
+            cookie_jar=aiohttp.DummyCookieJar(),  # else one client's would go with another's
+            auto_decompress=False,
+            skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
+            max_line_size=HEADER_BYTES,
+            max_field_size=HEADER_BYTES,
         )
 
     async def send(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
         """Send a request to `path`, which begins with /v1 and may have a query. Raises UnreachedError, BrokenError."""
         try:
-            sent = self._sent(headers)
-            request = self._client.build_request(method, f"{self._url}{path}", headers=sent, content=body)
-        except (httpx2.InvalidURL, ValueError) as error:  # a header or a path that HTTP can't have
+            response = await self._session.request(
+                method,
+                URL(f"{self._url}{path}", encoded=True),
+                headers=self._sent(headers),
+                data=body or None,
+                allow_redirects=False,
+                proxy=self._proxy,
+            )
+        except (aiohttp.InvalidURL, ValueError) as error:  # a header or a path that HTTP can't have
             raise UnreachedError(f"The request can't be sent to {self._name!r}: {type(error).__name__}.") from None
-        try:
-            response = await self._client.send(request, stream=True)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+        except (
+            aiohttp.ClientConnectorError,
+            aiohttp.ClientConnectorCertificateError,
+            aiohttp.ClientHttpProxyError,
+            aiohttp.ConnectionTimeoutError,
+        ) as error:
             raise UnreachedError(f"The upstream {self._name!r} can't be reached: {_reason(error)}.") from None
-        except httpx2.HTTPError as error:
+        except aiohttp.ClientError as error:
             raise BrokenError(f"The upstream {self._name!r} didn't answer: {_reason(error)}.") from None
-        kept = [(name, value) for name, value in _pairs(response) if name.lower() not in OF_ONE_HOP]
-        return Reply(response.status_code, kept, self._pieces(response), response)
+        told = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
+        # The length stays: of a HEAD, it is the answer. A stream that is given another end hasn't one (Heard).
+        kept = [
+            (name, value) for name, value in told if name.lower() not in OF_ONE_HOP or name.lower() == "content-length"
+        ]
+        return Reply(response.status, kept, self._pieces(response), response.close)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        await self._session.close()
 
     def _sent(self, headers: Headers) -> list[tuple[str, str]]:
         """The client's headers, with this upstream's credential if it has one, and no compression: it is recorded."""
         dropped = {*OF_ONE_HOP, "accept-encoding"}
         if self._credential is not None:
             dropped |= {"x-api-key", "authorization"}
-        sent = [(name, value) for name, value in headers if name.lower() not in dropped]
+        sent = [(name, _utf_8(value)) for name, value in headers if name.lower() not in dropped]
         return [*sent, ("accept-encoding", "identity"), *([self._credential] if self._credential else [])]
 
-    async def _pieces(self, response: httpx2.Response) -> AsyncIterator[bytes]:
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        content = response.content
         try:
-            async for piece in response.aiter_raw():
+            while piece := await content.readany():
                 yield piece
-        except httpx2.HTTPError as error:
+        except aiohttp.ClientError as error:
+            # aiohttp keeps back what came before the break, once it knows of the break.
+            content.set_exception(None)  # type: ignore[arg-type]
+            if rest := content.read_nowait():
+                yield rest
             raise BrokenError(f"The upstream {self._name!r} broke off: {_reason(error)}.") from None
 
 
-def _pairs(response: httpx2.Response) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw]
+def _environments_proxy(url: str) -> str | None:
+    """The HTTP proxy that the environment has for a URL."""
+    where = urlsplit(url)
+    return None if proxy_bypass(where.hostname or "") else getproxies().get(where.scheme)
 
 
-def _reason(error: httpx2.HTTPError) -> str:
-    """In words; what the client library says of a header that it can't send has the header's value in it."""
-    told = "" if isinstance(error, httpx2.LocalProtocolError) else str(error).rstrip(".")
-    return told or type(error).__name__
+def _utf_8(value: str) -> str:
+    """A header's value, which is here one character for each byte, as the client library takes it."""
+    return value if value.isascii() else value.encode("latin-1").decode()
+
+
+def _reason(error: aiohttp.ClientError) -> str:
+    """In words, without what was sent."""
+    return str(error).rstrip(".") or type(error).__name__

@@ -39,13 +39,24 @@ _SESSION_SUFFIX = re.compile(r"_session_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]
 """The end of `metadata.user_id` in earlier versions of Claude Code: user_HASH_account_UUID_session_UUID."""
 
 
-class BadRequestError(HubError):
+class AnswerError(HubError):
+    """A request that is answered by an error of the proxy's own, in the Messages API's shape.
+
+    `type` is one of STATUS, `retry_after` in seconds.
+    """
+
+    def __init__(self, type: str, text: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.type = type
+        self.status = STATUS[type] if status is None else status
+        self.retry_after = retry_after
+
+
+class BadRequestError(AnswerError):
     """A request that the Messages API wouldn't take; `field` is the one at fault, "" for the body as a whole."""
 
-    type = "invalid_request_error"
-
     def __init__(self, problem: str, *, field: str = "") -> None:
-        super().__init__(f"{field}: {problem}" if field else f"The request body {problem}")
+        super().__init__("invalid_request_error", f"{field}: {problem}" if field else f"The request body {problem}")
         self.field = field
 
 

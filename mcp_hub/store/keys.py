@@ -11,7 +11,7 @@ from pathlib import Path
 from mcp_hub.errors import CallerError
 from mcp_hub.proxy.budgets import Cap, Period
 from mcp_hub.proxy.keys import KeyRecord
-from mcp_hub.store.writer import BUSY_TIMEOUT
+from mcp_hub.store.connection import connect
 
 _COLUMNS = "name, digest, team, customer, allowed_models, caps, upstream, made_at, revoked_at"
 
@@ -80,10 +80,7 @@ class KeyStore:
             connection.execute("commit")
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        connection.execute("pragma synchronous = full")  # a key that was shown is kept, and a revoked one stays so
-        return connection
+        return connect(self._path, synchronous="full")  # a key that was shown is kept, and a revoked one stays so
 
 
 def _stored(row: sqlite3.Row) -> StoredKey:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Standing, Waits, Want, decide
 from mcp_hub.proxy.pricing import Usage
+from mcp_hub.store.connection import BUSY_TIMEOUT, connect
 from mcp_hub.store.standings import TIERS, Amounts, add_spent, kept_name, standing
-from mcp_hub.store.writer import BUSY_TIMEOUT
 
 MOST = 10**15
 """Of dollars (a million of them, in nano-dollars) or tokens in one row: no request takes more, whatever was said of
@@ -81,6 +81,10 @@ class Row:
     """More than `usage` has by the worst cases of requests of which nothing else is known."""
     dollars: int
     """Nano-dollars."""
+    first_byte: float | None = None
+    """Mean seconds to an answer's first byte; None where there was no answer."""
+    seconds: float | None = None
+    """Mean seconds to an answer's end."""
 
 
 _RESERVE = (
@@ -221,15 +225,16 @@ class Ledger:
         statuses = ", ".join(f"'{status}'" for status in _ERRORS)
         sql = (
             f"select sum(requests), sum(status in ({statuses})), sum(tokens), sum(dollars), "  # noqa: S608 - constants
+            "avg(first_byte), avg(case when first_byte is not null then seconds end), "
             "sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), sum(web_searches)"
             f"{groups and ', '}{groups} from ledger where admitted_at >= ? and status is not null "
             f"group by {groups or 'null'} order by {groups or 'null'}"
         )
         with closing(self._connect()) as connection:
             return [
-                Row(tuple(group), requests, errors, Usage(*(count or 0 for count in kinds)), tokens, dollars)
-                for (requests, errors, tokens, dollars, *kinds), group in (
-                    (row[:10], row[10:]) for row in connection.execute(sql, [since])
+                Row(tuple(group), requests, errors, Usage(*(count or 0 for count in kinds)), tokens, dollars, *times)
+                for (requests, errors, tokens, dollars), times, kinds, group in (
+                    (row[:4], row[4:6], row[6:12], row[12:]) for row in connection.execute(sql, [since])
                 )
             ]
 
@@ -252,10 +257,7 @@ class Ledger:
             self._turn.release()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        connection.execute("pragma synchronous = normal")
-        return connection
+        return connect(self._path, timeout=BUSY_TIMEOUT, any_thread=True)
 
 
 def _note(connection: sqlite3.Connection, id: str, usage: Usage, dollars: int) -> None:

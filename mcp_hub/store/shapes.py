@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mcp_hub.store.writer import BUSY_TIMEOUT
+from mcp_hub.store.connection import connect
 
 Schema = Mapping[str, Any]
 
@@ -35,7 +35,7 @@ class ShapeStore:
         """
         now, wanted = datetime.now(UTC), json.dumps(sorted(fingerprints))
         found: dict[str, dict[str, Schema]] = {}
-        with closing(self._connect()) as connection:
+        with closing(connect(self._path)) as connection:
             sql = "select fingerprint, tool, shape from shapes where fingerprint in (select value from json_each(?))"
             for fingerprint, tool, text in connection.execute(sql, [wanted]):
                 if (shape := _parsed(text)) is not None:
@@ -46,7 +46,7 @@ class ShapeStore:
 
     def write(self, fingerprint: str, server: str, wire_name: str, shape: Schema) -> None:
         """Merge a shape into what is kept of the tool. Raises sqlite3.Error."""
-        with closing(self._connect()) as connection:
+        with closing(connect(self._path)) as connection:
             connection.execute("begin immediate")
             sql = "select shape from shapes where fingerprint = ? and tool = ?"
             row = connection.execute(sql, [fingerprint, wire_name]).fetchone()
@@ -65,11 +65,6 @@ class ShapeStore:
             [_stamp(now), _stamp(now - timedelta(days=1)), wanted],
         )
         connection.execute("delete from shapes where seen_at < ?", [_stamp(now - timedelta(days=KEEP_DAYS))])
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None)
-        connection.execute("pragma synchronous = normal")
-        return connection
 
 
 def _stamp(when: datetime) -> str:

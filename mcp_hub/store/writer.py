@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from mcp_hub.store.connection import BUSY_TIMEOUT, connect
+
 logger = logging.getLogger(__name__)
 
 MOST_WAITING = 10_000
@@ -35,9 +37,6 @@ ON_THE_SPOT_BYTES = 64 * 1024
 
 RETRY_SECONDS = 0.5
 """Between two tries to commit, while that fails; whoever waits is told at once."""
-
-BUSY_TIMEOUT = 2.0
-"""Seconds to wait for another hub's write: a side-effecting call waits with it."""
 
 CLOSE_SECONDS = 5.0
 """How long closing waits for what is still to be committed."""
@@ -241,8 +240,7 @@ class Writer:
     def _apply(self, waiting: Sequence[Entry]) -> list[int]:
         """One transaction of all entries; the numbers of those that are no data. Raises sqlite3.Error."""
         if self._connection is None:
-            self._connection = sqlite3.connect(self._path, timeout=BUSY_TIMEOUT, isolation_level=None)
-            self._connection.execute("pragma synchronous = normal")
+            self._connection = connect(self._path, timeout=BUSY_TIMEOUT)
         refused = []
         alone = len(waiting) == 1 and waiting[0].one_statement
         if not alone:

@@ -13,9 +13,11 @@ import httpx2
 import pytest
 from inline_snapshot import snapshot
 
+from mcp_hub.cli import proxy
 from mcp_hub.proxy.budgets import Want
 from mcp_hub.proxy.keys import PREFIX, digest_of
 from mcp_hub.proxy.pricing import Usage
+from mcp_hub.store import ledger
 from mcp_hub.store.database import FILE_NAME, open_database
 from mcp_hub.store.keys import KeyStore
 from mcp_hub.store.ledger import Entry, Ledger, Status
@@ -29,15 +31,15 @@ DOLLAR = 1_000_000_000
 def spent(state: Path) -> Path:
     """A ledger with two requests of one key, and one of another."""
     open_database(state).conn.close()
-    ledger = Ledger(state / FILE_NAME, "tests")
+    kept = Ledger(state / FILE_NAME, "tests")
     for number, (key, model, dollars) in enumerate(
         [("ci", "claude-sonnet-4-6", DOLLAR), ("ci", "claude-sonnet-4-6", DOLLAR // 2), ("web", "claude-opus-4-6", 7)]
     ):
         at = time.time()
         entry = Entry(f"r{number}", at, key, "team", "", "anthropic", "s", model, model)
-        ledger.reserve(entry, [], Want(dollars, 100), at)
-        ledger.settle(entry.id, Usage(input=90, output=10), dollars, Status.OK, 0.1, 0.2, 200)
-    ledger.close()
+        kept.reserve(entry, [], Want(dollars, 100), at)
+        kept.settle(entry.id, Usage(input=90, output=10), dollars, Status.OK, 0.1, 0.2, 200)
+    kept.close()
     return state
 
 
@@ -101,24 +103,28 @@ class TestUsage:
     @pytest.mark.usefixtures("spent")
     def test_it_is_a_table_by_what_is_asked_for(self, empty: Path) -> None:
         assert mcp_hub("usage", cwd=empty).stdout == snapshot("""\
- key  model              requests  errors  tokens      dollars \n\
- ci   claude-sonnet-4-6         2       0     200         1.50 \n\
- web  claude-opus-4-6           1       0     100  0.000000007 \n\
+ key  model              requests  errors  tokens  input  written  read  output      dollars  first byte \n\
+ ci   claude-sonnet-4-6         2       0     200    180        0     0      20         1.50       0.1 s \n\
+ web  claude-opus-4-6           1       0     100     90        0     0      10  0.000000007       0.1 s \n\
 """)
         assert mcp_hub("usage", "--by", "team", cwd=empty).stdout == snapshot("""\
- team  requests  errors  tokens      dollars \n\
- team         3       0     300  1.500000007 \n\
+ team  requests  errors  tokens  input  written  read  output      dollars  first byte \n\
+ team         3       0     300    270        0     0      30  1.500000007       0.1 s \n\
 """)
 
     @pytest.mark.usefixtures("spent")
     def test_programs_read_json_and_csv(self, empty: Path) -> None:
         first, second = json.loads(mcp_hub("usage", "--by", "key", "--json", cwd=empty).stdout)
-        assert (first["key"], first["requests"], first["dollars"], first["usage"]["input"]) == ("ci", 2, "1.50", 180)
+        assert (first["key"], first["requests"], first["dollars"], first["input"]) == ("ci", 2, "1.50", 180)
+        assert (first["first_byte_seconds"], first["answer_seconds"]) == (0.1, 0.2)
         assert second["key"] == "web"
         assert mcp_hub("usage", "--by", "key", "--csv", cwd=empty).stdout.splitlines()[:2] == [
-            "key,requests,errors,tokens,dollars",
-            "ci,2,0,200,1.50",
+            ",".join(first),
+            ",".join(str(value) for value in first.values()),
         ]
+
+    def test_it_can_be_grouped_by_all_that_the_ledger_groups_by(self) -> None:
+        assert set(proxy.GROUPS) == set(ledger.GROUPS)
 
     @pytest.mark.usefixtures("state")
     def test_nothing_yet_is_said(self, empty: Path) -> None:

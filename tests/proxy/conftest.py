@@ -44,6 +44,7 @@ def forgotten(upstream: MessagesServer) -> None:
     """What the stand-in has seen of earlier tests."""
     upstream.requests.clear()
     upstream.served.clear()
+    upstream.failed.clear()
 
 
 @dataclass

@@ -3,14 +3,14 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import httpx2
 import pytest
 
 from mcp_hub.proxy.admission import Admission, Admitted
 from mcp_hub.proxy.answer import Heard
 from mcp_hub.proxy.budgets import Want
+from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import Price, PriceList, Usage
 from mcp_hub.proxy.upstream import Reply
 from mcp_hub.proxy_settings import ProxySettings
@@ -29,31 +29,25 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Gone:
-    """The connection of a reply."""
-
-    closed = 0
-
-    async def aclose(self) -> None:
-        self.closed += 1
-
-
 class Held:
     """An answer whose request was reserved in a ledger."""
 
     def __init__(self, folder: Path, body: bytes, headers: Sequence[tuple[str, str]] = (), status: int = 200) -> None:
         open_database(folder).conn.close()
         self.ledger = Ledger(folder / FILE_NAME, "tests")
-        self.ledger.reserve(Entry("r", 1.0, "ci", "", "", "u", "s", "m", "m"), [], Want(1_500, 1_500), 1.0)
-        self.connection = Gone()
+        entry = Entry("r", 1.0, "ci", "", "", "u", "s", "m", "m")
+        self.ledger.reserve(entry, [], Want(1_500, 1_500), 1.0)
+        self.closed = 0
 
         async def pieces() -> AsyncIterator[bytes]:
             yield body
 
-        response = cast("httpx2.Response", self.connection)
-        admission = Admission(ProxySettings(), PriceList.shipped(), self.ledger, lambda: 1.0)
-        reply = Reply(status, headers, pieces(), response)
-        self.heard = Heard(reply, Admitted("r", b"", WORST, PRICE, None), admission, 0.0)
+        def close() -> None:
+            self.closed += 1
+
+        admission = Admission(ProxySettings(), PriceList.shipped(), self.ledger, Metrics(bool), lambda: 1.0)
+        reply = Reply(status, headers, pieces(), close)
+        self.heard = Heard(reply, Admitted(entry, b"", WORST, PRICE, None), admission, 0.0)
 
     async def taken(self) -> Usage:
         """What was charged once all pieces were taken and it was closed, twice."""
@@ -73,7 +67,7 @@ async def test_a_body_that_nobody_takes_is_settled_when_it_is_closed(tmp_path: P
     assert held.ledger.usage(0, ["key"]) == []
     await held.heard.close()
     assert held.charged() == WORST
-    assert held.connection.closed == 1
+    assert held.closed == 1
 
 
 @pytest.mark.parametrize(
@@ -113,3 +107,22 @@ async def test_a_stream_is_charged_what_it_says_to_its_end(tmp_path: Path, body:
 
 async def test_an_error_costs_nothing(tmp_path: Path) -> None:
     assert await Held(tmp_path, b"{}", status=529).taken() == Usage()
+
+
+async def test_an_error_that_nobody_reads_is_an_error_all_the_same(tmp_path: Path) -> None:
+    held = Held(tmp_path, b"{}", status=529)
+    await held.heard.close()
+    (row,) = held.ledger.usage(0, ["key"])
+    assert (row.errors, row.usage) == (1, Usage())
+
+
+async def test_a_stream_is_one_however_its_type_is_written(tmp_path: Path) -> None:
+    end = {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 9}}
+    headers = [("content-type", "Text/Event-Stream")]
+    assert await Held(tmp_path, events(START, end, STOP), headers).taken() == Usage(7, 9)
+
+
+@pytest.mark.parametrize("last", [STOP, {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}}])
+async def test_what_comes_after_the_end_passes_too(tmp_path: Path, last: dict[str, Any]) -> None:
+    held = Held(tmp_path, events(START, last) + b": no blank line", STREAM)
+    assert b"".join([piece async for piece in held.heard.pieces()]).endswith(b": no blank line")

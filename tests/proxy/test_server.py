@@ -1,9 +1,12 @@
 """The proxy over HTTP: paths and sizes that are answered here, and a client that goes away."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
+import anyio.abc
 import httpx2
 import pytest
 
@@ -20,6 +23,23 @@ HEADERS = {"x-api-key": KEY, "content-type": "application/json"}
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class Broken:
+    """An upstream whose answers end before the length that they say."""
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        async def answer(stream: anyio.abc.SocketStream) -> None:
+            async with stream:
+                await stream.receive()
+                await stream.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{")
+
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, answer)
+            yield f"http://127.0.0.1:{listener.extra(anyio.abc.SocketAttribute.local_port)}"
+            tasks.cancel_scope.cancel()
 
 
 async def test_the_same_is_served_below_the_prefix_of_other_gateways(proxied: Serving) -> None:
@@ -116,3 +136,70 @@ async def test_web_pages_and_other_names_of_this_machine_are_refused(
         answer = await client.post("/v1/messages", content=BODY, headers={**HEADERS, **header})
     assert answer.status_code == 403
     assert upstream.requests == []
+
+
+async def test_who_has_no_key_is_refused_before_a_byte_of_the_body_is_read(proxied: Serving) -> None:
+    async with proxied() as running:
+        host, _, port = running.url.removeprefix("http://").partition(":")
+        async with await anyio.connect_tcp(host, int(port)) as connection:
+            head = f"POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nx-api-key: wrong\r\ncontent-length: 1000\r\n\r\n"
+            await connection.send(head.encode())
+            with anyio.fail_after(PATIENCE):
+                assert (await connection.receive()).startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_body_that_says_that_it_is_too_large_is_not_read(proxied: Serving) -> None:
+    async with proxied() as running:
+        host, _, port = running.url.removeprefix("http://").partition(":")
+        async with await anyio.connect_tcp(host, int(port)) as connection:
+            size = 1024 * 1024 + 1
+            head = f"POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nx-api-key: {KEY}\r\ncontent-length: {size}\r\n\r\n"
+            await connection.send(head.encode())
+            with anyio.fail_after(PATIENCE):
+                assert (await connection.receive()).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_an_answers_length_stays_and_a_stream_has_none(proxied: Serving) -> None:
+    async with proxied() as running, httpx2.AsyncClient(base_url=running.url) as client:
+        whole = await client.post("/v1/messages", content=BODY, headers=HEADERS)
+        stream = await client.post("/v1/messages", json={**json.loads(BODY), "stream": True}, headers=HEADERS)
+    assert int(whole.headers["content-length"]) == len(whole.content)
+    assert "content-length" not in stream.headers
+
+
+async def test_a_header_that_is_no_text_is_the_clients_fault(proxied: Serving, upstream: MessagesServer) -> None:
+    async with proxied() as running:
+        host, _, port = running.url.removeprefix("http://").partition(":")
+        async with await anyio.connect_tcp(host, int(port)) as connection:
+            head = f"GET /v1/models HTTP/1.1\r\nhost: {host}\r\nx-api-key: {KEY}\r\nx-l: caf\xe9\r\n\r\n"
+            await connection.send(head.encode("latin-1"))
+            answer = await connection.receive()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"The header 'x-l' has bytes that aren't UTF-8" in answer
+    assert upstream.requests == []
+
+
+async def test_an_error_of_the_proxys_own_has_an_id_as_the_apis_have(proxied: Serving) -> None:
+    async with proxied() as running, httpx2.AsyncClient(base_url=running.url) as client:
+        answer = await client.post("/v1/messages", content=b"{", headers=HEADERS)
+    assert answer.headers["request-id"].startswith("mhreq_")
+    assert answer.json()["request_id"] == answer.headers["request-id"]
+
+
+async def test_a_connection_goes_on_after_a_refusal_that_left_its_body_unread(proxied: Serving) -> None:
+    async with proxied() as running, httpx2.AsyncClient(base_url=running.url) as client:
+        for key, status in (("wrong", 401), (KEY, 200)):
+            headers = {**HEADERS, "x-api-key": key}
+            answer = await client.post("/v1/messages", content=BODY + b" " * 500_000, headers=headers)
+            assert answer.status_code == status
+
+
+async def test_an_answer_that_breaks_off_closes_the_connection(proxied: Serving) -> None:
+    """So a client knows: there is no place for an error in what has begun and is no stream."""
+    body = json.dumps({**json.loads(BODY), "messages": [{"role": "user", "content": "say hello|length"}]})
+    broken = Broken()
+    async with broken.serving() as url, proxied(upstreams=[{"name": "a", "url": url, "credential": "c"}]) as running:
+        async with httpx2.AsyncClient(base_url=running.url) as client:
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await client.post("/v1/messages", content=body, headers=HEADERS)
+        assert running.spent("key")[0].errors == 1

@@ -112,7 +112,8 @@ def test_an_event_is_out_as_soon_as_its_blank_line_is_there_whatever_ends_its_li
 
 @pytest.mark.parametrize("nothing", [b": keep-alive\n\n", b"id: 7\n\n", b"\n", b"\r\n"])
 def test_what_is_no_event_to_a_client_is_passed_on_at_once(nothing: bytes) -> None:
-    assert events(nothing) == [Event("", "", nothing)]
+    (event,) = events(nothing)
+    assert (event.event, event.data, event.raw) == ("", "", nothing)
 
 
 def test_a_field_without_a_colon_has_an_empty_value_and_one_space_after_the_colon_goes() -> None:

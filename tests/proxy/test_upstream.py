@@ -1,5 +1,6 @@
 """Upstreams: what is sent on, what comes back, and what is told when nothing does."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from threading import Thread
@@ -35,7 +36,7 @@ def server() -> Iterator[MessagesServer]:
 
 @asynccontextmanager
 async def upstream(url: str, credential: tuple[str, str] | None = None) -> AsyncIterator[Compatible]:
-    opened = Compatible("anthropic", url, credential)
+    opened = Compatible("anthropic", url, credential, ssl.create_default_context())
     try:
         yield opened
     finally:
@@ -48,7 +49,7 @@ async def sent(
     async with upstream(f"{server.url}/", credential) as asked:
         reply = await asked.send("POST", "/v1/messages", headers, b'{"model": 1}')
         assert reply.status == 400
-        await reply.close()
+        reply.close()
     return {name.lower(): value for name, value in server.requests[-1]["headers"].items()}
 
 

@@ -287,5 +287,5 @@ def test_an_error_in_a_stream_is_one_event_of_one_line() -> None:
     }
 
 
-def test_every_error_that_is_refused_here_has_its_status() -> None:
-    assert STATUS[BadRequestError.type] == 400
+def test_a_bad_request_has_its_types_status() -> None:
+    assert BadRequestError("is empty.").status == STATUS["invalid_request_error"] == 400

@@ -290,9 +290,9 @@ def test_usage_is_added_up_by_what_is_asked(ledger: Ledger) -> None:
     request("d", "ci", NOON + DAY, Status.OK, web_searches=1)
     ledger.reserve(entry("open"), [], Want(dollars=100, tokens=100), NOON)
     assert ledger.usage(NOON, ["day", "key"]) == [
-        Row(("2026-03-01", "ci"), 2, 1, Usage(input=11, output=2, cache_read=20), 33, 20),
-        Row(("2026-03-01", "me"), 1, 0, Usage(cache_write_5m=3, cache_write_1h=4), 7, 10),
-        Row(("2026-03-02", "ci"), 1, 0, Usage(web_searches=1), 0, 10),
+        Row(("2026-03-01", "ci"), 2, 1, Usage(input=11, output=2, cache_read=20), 33, 20, 0.1, 1.0),
+        Row(("2026-03-01", "me"), 1, 0, Usage(cache_write_5m=3, cache_write_1h=4), 7, 10, 0.1, 1.0),
+        Row(("2026-03-02", "ci"), 1, 0, Usage(web_searches=1), 0, 10, 0.1, 1.0),
     ]
     assert [(row.group, row.requests) for row in ledger.usage(NOON + 1, [])] == [((), 3)]
     assert [row.group for row in ledger.usage(NOON, ["customer", "team", "upstream", "session", "model"])] == [

@@ -1,0 +1,1 @@
+"""What the messages proxy adds to a request, beside another proxy and beside none."""

@@ -1,0 +1,100 @@
+"""What the proxy counts for Prometheus, since it started: requests, tokens, dollars, times, refusals, budgets.
+
+The names of keys and teams are the configuration's. A client chooses the model that it asks for, so that only models
+with a price are told apart; its sessions are told in `mcp_hub usage` alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
+
+from mcp_hub.proxy.budgets import Kind, Standing
+from mcp_hub.proxy.pricing import Usage
+from mcp_hub.store.ledger import Entry, Status
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+OTHER = "other"
+"""Models that have no price."""
+
+SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+"""Of an answer: the first byte of a short one, the last of a long one."""
+
+NANO = 1e9
+
+
+class Metrics:
+    """Counts what is told to it. For one thread."""
+
+    def __init__(self, has_price: Callable[[str], bool]) -> None:
+        self._has_price = has_price
+        registry = self._registry = CollectorRegistry(auto_describe=False)
+        who = ("key", "team", "upstream", "model")
+        self._requests = Counter(
+            "mcp_hub_proxy_requests", "Requests to /v1/messages that ended.", (*who, "status"), registry=registry
+        )
+        self._tokens = Counter(
+            "mcp_hub_proxy_tokens", "Tokens that were charged, by kind.", (*who, "kind"), registry=registry
+        )
+        self._dollars = Counter("mcp_hub_proxy_dollars", "Dollars that were charged.", who, registry=registry)
+        self._first = _seconds("first_byte", "Seconds to an answer's first byte.", registry)
+        self._whole = _seconds("answer", "Seconds to an answer's end.", registry)
+        self._refused = Counter(
+            "mcp_hub_proxy_refused", "Requests answered with an error of the proxy's own.", ("type",), registry=registry
+        )
+        self._under_way = Gauge("mcp_hub_proxy_under_way", "Requests admitted that haven't ended.", registry=registry)
+        self._limit = _of_caps("limit", "A cap, in dollars, tokens or requests.", registry)
+        self._spent = _of_caps("spent", "Spent in a cap's present window.", registry)
+        self._reserved = _of_caps("reserved", "Reserved there by requests under way.", registry)
+
+    def admitted(self) -> None:
+        """A request goes out."""
+        self._under_way.inc()
+
+    def ended(
+        self, entry: Entry, status: Status, used: Usage, dollars: int, first: float | None, seconds: float
+    ) -> None:
+        """A request that was admitted has ended: `dollars` in nano-dollars, times in seconds."""
+        self._under_way.dec()
+        model = entry.model if self._has_price(entry.model) else OTHER
+        who = (entry.key, entry.team, entry.upstream, model)
+        self._requests.labels(*who, status).inc()
+        for kind, count in asdict(used).items():
+            if count:
+                self._tokens.labels(*who, kind).inc(count)
+        self._dollars.labels(*who).inc(dollars / NANO)
+        if first is not None:
+            self._first.labels(entry.upstream).observe(first)
+            self._whole.labels(entry.upstream).observe(seconds)
+
+    def refused(self, type: str) -> None:
+        """A request was answered with an error of the proxy's own; `type` as the Messages API names it."""
+        self._refused.labels(type).inc()
+
+    def exposition(self, standings: Sequence[Standing]) -> bytes:
+        """All of it as Prometheus reads it, with how the caps stand now."""
+        for gauge in (self._limit, self._spent, self._reserved):
+            gauge.clear()
+        for each in standings:
+            cap = each.cap
+            duration = f"{cap.period.duration} rolling" if cap.period.rolling else cap.period.duration
+            labels = (cap.tier, cap.name, cap.kind, duration)
+            self._limit.labels(*labels).set(_amount(cap.limit, cap.kind))
+            self._spent.labels(*labels).set(_amount(each.spent, cap.kind))
+            self._reserved.labels(*labels).set(_amount(each.reserved, cap.kind))
+        return generate_latest(self._registry)
+
+
+def _seconds(what: str, text: str, registry: CollectorRegistry) -> Histogram:
+    return Histogram(f"mcp_hub_proxy_{what}_seconds", text, ("upstream",), buckets=SECONDS, registry=registry)
+
+
+def _of_caps(what: str, text: str, registry: CollectorRegistry) -> Gauge:
+    labels = ("tier", "name", "kind", "duration")
+    return Gauge(f"mcp_hub_proxy_budget_{what}", text, labels, registry=registry)
+
+
+def _amount(amount: int, kind: Kind) -> float:
+    return amount / NANO if kind == "dollars" else amount
