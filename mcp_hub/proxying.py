@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sqlite3
 import time
 import uuid
@@ -13,7 +12,6 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import httpx2
-import psutil
 
 from mcp_hub.errors import ConfigError, HubError
 from mcp_hub.listening import bound, listen, serve
@@ -28,6 +26,7 @@ from mcp_hub.proxy_settings import ProxySettings, UpstreamSettings
 from mcp_hub.store.database import database_file
 from mcp_hub.store.keys import KeyStore
 from mcp_hub.store.ledger import Ledger
+from mcp_hub.store.lives import Life, Lives
 from mcp_hub.table import address
 
 logger = logging.getLogger(__name__)
@@ -71,62 +70,63 @@ async def serve_proxy(
 @asynccontextmanager
 async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Proxy]:
     """A wired proxy, whose database is in the folder `state`. Raises ConfigError."""
-    path = await anyio.to_thread.run_sync(_database, state)
-    ledger, store = Ledger(path, this_process()), KeyStore(path)
-    if lost := await anyio.to_thread.run_sync(ledger.recover, is_alive):
-        logger.warning("%s requests of a proxy that was killed are charged at their worst case", lost)
+    path, lives, life = await anyio.to_thread.run_sync(_database, state)
+    with contextlib.closing(life):
+        ledger, store = Ledger(path, life.name), KeyStore(path)
+        if lost := await anyio.to_thread.run_sync(ledger.recover, lives.has):
+            logger.warning("%s requests of a proxy that was killed are charged at their worst case", lost)
 
-    async def known_keys() -> Keyring:
-        return Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
+        async def known_keys() -> Keyring:
+            return Keyring([*declared(settings), *await anyio.to_thread.run_sync(store.read)])
 
-    keyring = await known_keys()
-    for text in unused_budgets(settings, keyring.records):
-        logger.warning("%s", text)
-    trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
-    upstreams: dict[str, Upstream] = {
-        each.name: Compatible(each.name, each.url, _credential(each), trust) for each in settings.upstreams
-    }
-    prices = PriceList.shipped().with_overrides({name: each.price for name, each in settings.prices.items()})
+        keyring = await known_keys()
+        for text in unused_budgets(settings, keyring.records):
+            logger.warning("%s", text)
+        trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
+        upstreams: dict[str, Upstream] = {
+            each.name: Compatible(each.name, each.url, _credential(each), trust) for each in settings.upstreams
+        }
+        prices = PriceList.shipped().with_overrides({name: each.price for name, each in settings.prices.items()})
 
-    async def follow_keys() -> None:
-        nonlocal keyring
-        while True:
-            await anyio.sleep(KEYS_EVERY)
-            try:
-                keyring = await known_keys()
-            except (sqlite3.Error, ValueError, HubError) as error:
-                logger.warning("the keys can't be read, so those known before count: %s", error)
+        async def follow_keys() -> None:
+            nonlocal keyring
+            while True:
+                await anyio.sleep(KEYS_EVERY)
+                try:
+                    keyring = await known_keys()
+                except (sqlite3.Error, ValueError, HubError) as error:
+                    logger.warning("the keys can't be read, so those known before count: %s", error)
 
-    metrics = Metrics(lambda model: prices.of(model) is not None)
-    admission = Admission(settings, prices, ledger, metrics, time.time)
-    proxy = Proxy(
-        settings,
-        lambda: keyring,
-        admission,
-        upstreams,
-        metrics,
-        clock=time.time,
-        new_id=lambda: f"mhreq_{uuid.uuid4().hex}",
-    )
+        metrics = Metrics(lambda model: prices.of(model) is not None)
+        admission = Admission(settings, prices, ledger, metrics, time.time)
+        proxy = Proxy(
+            settings,
+            lambda: keyring,
+            admission,
+            upstreams,
+            metrics,
+            clock=time.time,
+            new_id=lambda: f"mhreq_{uuid.uuid4().hex}",
+        )
 
-    async def settle_late() -> None:
-        while True:
-            await anyio.sleep(LATE_EVERY)
-            await admission.settle_late()
-            with contextlib.suppress(sqlite3.Error):  # the next time, then
-                await anyio.to_thread.run_sync(ledger.recover, is_alive)
+        async def settle_late() -> None:
+            while True:
+                await anyio.sleep(LATE_EVERY)
+                await admission.settle_late()
+                with contextlib.suppress(sqlite3.Error):  # the next time, then
+                    await anyio.to_thread.run_sync(ledger.recover, lives.has)
 
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(follow_keys)
-            tasks.start_soon(settle_late)
-            yield proxy
-            tasks.cancel_scope.cancel()
-    finally:
-        with anyio.CancelScope(shield=True):
-            for upstream in upstreams.values():
-                await upstream.close()
-            await anyio.to_thread.run_sync(ledger.close)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(follow_keys)
+                tasks.start_soon(settle_late)
+                yield proxy
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                for upstream in upstreams.values():
+                    await upstream.close()
+                await anyio.to_thread.run_sync(ledger.close)
 
 
 def environment(url: str) -> Mapping[str, str]:
@@ -137,25 +137,11 @@ def environment(url: str) -> Mapping[str, str]:
     return {"ANTHROPIC_BASE_URL": url, "ENABLE_TOOL_SEARCH": "true"}
 
 
-def this_process() -> str:
-    """A name of this process that no other process ever has: numbers come again, so its start belongs to it."""
-    return f"{os.getpid()}@{psutil.Process().create_time()}"
-
-
-def is_alive(name: str) -> bool:
-    """Whether the process that named itself so still runs."""
-    number, _, started = name.partition("@")
+def _database(state: Path) -> tuple[Path, Lives, Life]:
+    """The database's file, who else uses it, and this proxy's own life there."""
+    lives = Lives(state)
     try:
-        return str(psutil.Process(int(number)).create_time()) == started
-    except (psutil.NoSuchProcess, ValueError):
-        return False
-    except psutil.Error:
-        return True  # it can't be looked at, so it's somebody's
-
-
-def _database(state: Path) -> Path:
-    try:
-        return database_file(state)
+        return database_file(state), lives, lives.begin()
     except (sqlite3.Error, OSError) as error:
         raise ConfigError(f"the proxy's ledger in {state} can't be opened: {error}.", key="proxy") from None
 

@@ -49,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "mcp_hub.store.catalogs",
         "mcp_hub.store.keys",
         "mcp_hub.store.ledger",
+        "mcp_hub.store.lives",
         "mcp_hub.store.runs",
         "mcp_hub.store.shapes",
         "mcp_hub.store.trust",

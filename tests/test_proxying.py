@@ -1,20 +1,19 @@
 """The proxy wired: what a killed one left behind, credentials from files, and the variables that clients need."""
 
-import os
 import sys
 from pathlib import Path
 
 import anyio
-import psutil
 import pytest
 
 from mcp_hub.errors import ConfigError
 from mcp_hub.proxy.budgets import Want
 from mcp_hub.proxy.pricing import Usage
 from mcp_hub.proxy_settings import ProxySettings, UpstreamSettings
-from mcp_hub.proxying import environment, is_alive, open_proxy, this_process
+from mcp_hub.proxying import environment, open_proxy
 from mcp_hub.store.database import FILE_NAME, open_database
 from mcp_hub.store.ledger import Entry, Ledger
+from mcp_hub.store.lives import Lives
 
 pytestmark = pytest.mark.anyio
 
@@ -22,9 +21,11 @@ GONE = """
 import os, signal, sys
 from pathlib import Path
 from mcp_hub.proxy.budgets import Want
-from mcp_hub.proxying import this_process
+from mcp_hub.store.database import FILE_NAME
 from mcp_hub.store.ledger import Entry, Ledger
-ledger = Ledger(Path(sys.argv[1]), this_process())
+from mcp_hub.store.lives import Lives
+state = Path(sys.argv[1])
+ledger = Ledger(state / FILE_NAME, Lives(state).begin().name)
 ledger.reserve(Entry("r1", 1.0, "ci", "web", "", "anthropic", "s", "m", "m"), [], Want(500, 70), 1.0)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -37,24 +38,16 @@ def anyio_backend() -> str:
 
 async def test_what_a_killed_proxy_had_reserved_is_charged_when_the_next_one_starts(tmp_path: Path) -> None:
     open_database(tmp_path).conn.close()
-    path = tmp_path / FILE_NAME
-    killed = await anyio.run_process([sys.executable, "-c", GONE, str(path)], check=False)
+    killed = await anyio.run_process([sys.executable, "-c", GONE, str(tmp_path)], check=False)
     assert killed.returncode < 0
-    mine = Ledger(path, this_process())
+    life = Lives(tmp_path).begin()
+    mine = Ledger(tmp_path / FILE_NAME, life.name)
     mine.reserve(Entry("r2", 1.0, "ci", "web", "", "anthropic", "s", "m", "m"), [], Want(9, 9), 1.0)
     async with open_proxy(ProxySettings(), tmp_path):
         (row,) = mine.usage(0, ["key"])
     assert (row.requests, row.errors, row.dollars, row.tokens, row.usage) == (1, 1, 500, 70, Usage())
     mine.close()
-
-
-def test_a_process_is_known_by_its_number_and_its_start() -> None:
-    assert is_alive(this_process())
-    assert not is_alive(f"{os.getpid()}@1.0")
-    assert not is_alive("no process")
-    parent = psutil.Process().parent()
-    assert parent is not None
-    assert is_alive(f"{parent.pid}@{parent.create_time()}")
+    life.close()
 
 
 async def test_a_credential_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from mcp_hub.proxy import bounds
 from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Standing, Waits, Want, is_rate, lowered_output, refusal_text
 from mcp_hub.proxy.metrics import Metrics
-from mcp_hub.proxy.pricing import Price, PriceList, Usage, cost
+from mcp_hub.proxy.pricing import Price, PriceList, Usage, cost, worst_cost
 from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.ledger import Entry, Ledger, Status
@@ -47,6 +47,8 @@ class Admitted:
     body: bytes = field(repr=False)
     worst: Usage
     price: Price
+    grows: bool
+    """Whether the API runs tools in it, each of which brings more input than an answer tells at its beginning."""
     lowered: int | None
     """Its max_tokens, where that isn't the client's."""
 
@@ -55,7 +57,8 @@ class Admitted:
 class End:
     """How a request ended, as the ledger keeps it; times in seconds, `first` to the answer's first byte."""
 
-    used: Usage
+    used: Usage | None
+    """None: nothing is known of it, so that all is charged that was reserved."""
     status: Status
     http_status: int
     first: float | None
@@ -86,6 +89,7 @@ class Admission:
         size = len(request.body)
         price = await apart(size, lambda: self._price(entry, request, caps))
         worst = await apart(size, lambda: bounds.worst_case(request.json, size))
+        grows = _grows(request, worst)
         lowered: int | None = None
         counted = False
         until = anyio.current_time() + self._settings.wait_seconds
@@ -94,8 +98,8 @@ class Admission:
             decision = await self._reserve(entry, caps, Want.of(worst, price))
             if isinstance(decision, Allowed):
                 self._metrics.admitted()
-                return Admitted(entry, request.body, worst, price, lowered)
-            if not counted:
+                return Admitted(entry, request.body, worst, price, grows, lowered)
+            if not counted and not grows:
                 counted = True
                 if (less := await self._counted(request, worst, count)) is not None:
                     worst = less
@@ -114,6 +118,8 @@ class Admission:
 
     async def note(self, admitted: Admitted, told: Usage) -> None:
         """Keep what an answer under way may have used at most, now that it has told its input: for a crash."""
+        if admitted.grows:
+            return
         most = told.most(Usage(output=admitted.worst.output))
         try:
             await anyio.to_thread.run_sync(self._ledger.noted, admitted.entry.id, most, cost(most, admitted.price))
@@ -123,8 +129,8 @@ class Admission:
     async def settle(self, admitted: Admitted, end: End) -> None:
         """Replace a reservation by what was used. Where the ledger can't be written now, `settle_late` does it."""
         await self._settle(admitted, end)
-        spent = cost(end.used, admitted.price)
-        self._metrics.ended(admitted.entry, end.status, end.used, spent, end.first, end.seconds)
+        used, spent = _charged(admitted, end)
+        self._metrics.ended(admitted.entry, end.status, used, spent, end.first, end.seconds)
 
     async def settle_late(self) -> None:
         """Settle what couldn't be settled before."""
@@ -147,8 +153,8 @@ class Admission:
         self._settled = anyio.Event()
 
     def _write(self, admitted: Admitted, end: End) -> None:
-        spent = cost(end.used, admitted.price)
-        self._ledger.settle(admitted.entry.id, end.used, spent, end.status, end.first, end.seconds, end.http_status)
+        used, spent = _charged(admitted, end)
+        self._ledger.settle(admitted.entry.id, used, spent, end.status, end.first, end.seconds, end.http_status)
 
     def _price(self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap]) -> Price:
         price = self._prices.of(entry.model, request.json)
@@ -180,9 +186,6 @@ class Admission:
 
     async def _counted(self, request: MessagesRequest, worst: Usage, count: Count) -> Usage | None:
         """`worst` with the prompt as the upstream counts it; None where that isn't less, or isn't all of it."""
-        served = any(tool.get("type", "custom") != "custom" for tool in _tools(request))
-        if worst.web_searches or served or request.json.get("mcp_servers"):
-            return None  # tools that the API runs bring more than the request has
         told = await count(request)
         most = None if told is None else told * COUNT_PERCENT // 100 + COUNT_MORE
         if most is None or most >= worst.prompt:
@@ -212,6 +215,19 @@ class Admission:
 def whose(cap: Cap) -> str:
     """A cap as it stands in a sentence."""
     return f"the cap of {cap.tier} {cap.name!r}"
+
+
+def _charged(admitted: Admitted, end: End) -> tuple[Usage, int]:
+    """What is charged: usage, and nano-dollars."""
+    if end.used is None:
+        return admitted.worst, worst_cost(admitted.worst, admitted.price)
+    return end.used, cost(end.used, admitted.price)
+
+
+def _grows(request: MessagesRequest, worst: Usage) -> bool:
+    """Whether the API runs tools in it: they bring more than the request has."""
+    served = any(tool.get("type", "custom") != "custom" for tool in _tools(request))
+    return served or worst.web_searches > 0 or bool(request.json.get("mcp_servers"))
 
 
 def _with_output(request: MessagesRequest, max_tokens: int) -> MessagesRequest:

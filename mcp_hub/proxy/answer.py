@@ -105,7 +105,7 @@ class Heard:
                     self._recorder.hear(event)
                 if events:
                     yield b"".join(event.raw for event in events)
-                if not noted and self._recorder.usage != Usage():
+                if not noted and self._recorder.counts_input:
                     noted = True
                     await self._admission.note(self._admitted, self._recorder.usage)
             ended = self._recorder.complete or self._recorder.error is not None
@@ -153,17 +153,16 @@ class Heard:
             end = End(self._used(), self._status, self._reply.status, self._first, seconds)
             await self._admission.settle(self._admitted, end)
 
-    def _used(self) -> Usage:
-        """As the answer says; what it doesn't say to its end is its worst case."""
-        worst, heard = self._admitted.worst, self._recorder
-        if self._reply.status >= 400:
-            return Usage()
+    def _used(self) -> Usage | None:
+        """What the answer says to its end; None where it doesn't say its input, or what that has grown to."""
+        heard = self._recorder
+        if self._reply.status >= 400 or (heard.error and heard.usage == Usage()):
+            return Usage()  # it failed before it began
         if not self.streams:
             told = answered(bytes(self._whole)) if self._status is Status.OK else None
-            return told.usage if told is not None and told.counted else worst
-        if heard.error and heard.usage == Usage():
-            return Usage()  # it failed before it began
-        if not heard.counts_input:
-            return worst.most(heard.usage)
-        ended = heard.complete and heard.counts_output
-        return heard.usage if ended else heard.usage.most(Usage(output=worst.output))
+            return told.usage if told is not None and told.counted else None
+        if heard.complete and heard.counts_input and heard.counts_output:
+            return heard.usage
+        if not heard.counts_input or self._admitted.grows:
+            return None
+        return heard.usage.most(Usage(output=self._admitted.worst.output))

@@ -181,10 +181,11 @@ class Proxy:
         ]
         if admitted.lowered is not None:
             more.append(("x-mcp-hub-max-tokens", str(admitted.lowered)))
-        used, status = Usage(), Status.LEFT
+        used: Usage | None = Usage()
+        status = Status.LEFT
         try:
             await anyio.lowlevel.checkpoint_if_cancelled()  # before a byte has gone out, nothing can be billed
-            used, status = admitted.worst, Status.BROKEN
+            used, status = None, Status.BROKEN
             reply = await upstream.send("POST", incoming.target, headers, admitted.body)
         except UnreachedError:
             await self._admission.settle(admitted, End(Usage(), Status.FAILED, 0, None, time.monotonic() - began))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mcp_hub.proxy.admission import Admission, Admitted
 from mcp_hub.proxy.answer import Heard
 from mcp_hub.proxy.budgets import Want
 from mcp_hub.proxy.metrics import Metrics
-from mcp_hub.proxy.pricing import Price, PriceList, Usage
+from mcp_hub.proxy.pricing import Price, PriceList, Usage, cost, worst_cost
 from mcp_hub.proxy.upstream import Reply
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.database import FILE_NAME, open_database
@@ -32,12 +33,21 @@ def anyio_backend() -> str:
 class Held:
     """An answer whose request was reserved in a ledger."""
 
-    def __init__(self, folder: Path, body: bytes, headers: Sequence[tuple[str, str]] = (), status: int = 200) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        body: bytes,
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        status: int = 200,
+        grows: bool = False,
+        price: Price = PRICE,
+    ) -> None:
         open_database(folder).conn.close()
         self.ledger = Ledger(folder / FILE_NAME, "tests")
         entry = Entry("r", 1.0, "ci", "", "", "u", "s", "m", "m")
         self.ledger.reserve(entry, [], Want(1_500, 1_500), 1.0)
-        self.closed = 0
+        self.closed, self.price = 0, price
 
         async def pieces() -> AsyncIterator[bytes]:
             yield body
@@ -47,7 +57,7 @@ class Held:
 
         admission = Admission(ProxySettings(), PriceList.shipped(), self.ledger, Metrics(bool), lambda: 1.0)
         reply = Reply(status, headers, pieces(), close)
-        self.heard = Heard(reply, Admitted(entry, b"", WORST, PRICE, None), admission, 0.0)
+        self.heard = Heard(reply, Admitted(entry, b"", WORST, price, grows, None), admission, 0.0)
 
     async def taken(self) -> Usage:
         """What was charged once all pieces were taken and it was closed, twice."""
@@ -126,3 +136,42 @@ async def test_a_stream_is_one_however_its_type_is_written(tmp_path: Path) -> No
 async def test_what_comes_after_the_end_passes_too(tmp_path: Path, last: dict[str, Any]) -> None:
     held = Held(tmp_path, events(START, last) + b": no blank line", STREAM)
     assert b"".join([piece async for piece in held.heard.pieces()]).endswith(b": no blank line")
+
+
+async def test_what_nothing_is_known_of_is_charged_at_the_dearest_price_as_it_was_reserved(tmp_path: Path) -> None:
+    """The cache may have read the whole prompt, and a price that somebody sets for that may be the dearest."""
+    held = Held(tmp_path, b"", STREAM, price=Price(500, 1, 500, 500, 2_000, 1))
+    await held.taken()
+    (row,) = held.ledger.usage(0, ["key"])
+    assert row.dollars == worst_cost(WORST, held.price) > cost(WORST, held.price)
+
+
+async def test_where_the_api_runs_tools_the_input_told_at_the_beginning_is_only_a_part(tmp_path: Path) -> None:
+    cut = events(START)
+    assert await Held(tmp_path, cut, STREAM, grows=True).taken() == WORST
+
+
+async def test_cache_reads_without_an_input_are_not_added_to_the_worst_case(tmp_path: Path) -> None:
+    start = {"type": "message_start", "message": {"usage": {"cache_read_input_tokens": 900}}}
+    assert await Held(tmp_path, events(start, STOP), STREAM).taken() == WORST
+
+
+@pytest.mark.parametrize(
+    ("usage", "grows", "noted"),
+    [
+        ({"input_tokens": 7}, False, 7 + 500),
+        ({"cache_read_input_tokens": 9}, False, 1_500),
+        ({"input_tokens": 7}, True, 1_500),
+    ],
+)
+async def test_a_killed_proxys_request_is_charged_what_it_had_told_if_that_was_all_of_its_input(
+    tmp_path: Path, usage: dict[str, int], grows: bool, noted: int
+) -> None:
+    held = Held(tmp_path, events({"type": "message_start", "message": {"usage": usage}}), STREAM, grows=grows)
+    pieces = held.heard.pieces()
+    await anext(pieces)
+    await anext(pieces)  # what was told is noted before the next piece comes
+    with closing(Ledger(tmp_path / FILE_NAME, "the next")) as other:
+        other.recover(lambda name: False)
+        assert [row.tokens for row in other.usage(0, [])] == [noted]
+    await pieces.aclose()
