@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format lock test-clients bench bench-quick bench-peers bench-latency bench-sandbox bench-few-tools bench-discovery soak clean
+.PHONY: demo test check format lock test-clients bench bench-quick bench-peers bench-latency bench-sandbox bench-few-tools bench-discovery bench-proxy soak clean
 
 demo: $(STAMP)  ## see the main job done
 	@$(BIN)/python -m bench.demo
@@ -44,6 +44,9 @@ bench-discovery: $(STAMP)  ## tokens, times and recall on 508 real tools and 5,0
 
 bench-few-tools: $(STAMP)  ## five tools, given directly or through the hub, in input tokens; writes bench/results/few_tools.json
 	@$(BIN)/python -m bench.few_tools
+
+bench-proxy: $(STAMP)  ## the messages proxy beside LiteLLM's, installed into build/, and none; writes bench/results/proxy.json
+	@$(BIN)/python -m bench.proxy
 
 soak: $(STAMP)  ## hostile programs from 32 clients for two minutes; writes bench/results/soak.json
 	@$(BIN)/python -m bench.soak

@@ -49,6 +49,8 @@ from mcp_hub.store.trust import TrustStore
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+    from mcp_hub.hub.metrics import Metrics
+
 logger = logging.getLogger(__name__)
 
 LOG_BYTES = 1_000_000
@@ -134,6 +136,8 @@ class Hub:
     _store: CatalogStore | None = None
     learner: Learner | None = None
     """None when shapes of results are neither learned nor shown."""
+    metrics: "Metrics | None" = None
+    """None where nobody can ask for them."""
     _shapes: ShapeStore | None = None
 
     async def load(self) -> None:
@@ -297,10 +301,12 @@ def longest_timeout(loaded: Loaded) -> float:
 
 
 @asynccontextmanager
-async def open_hub(loaded: Loaded, where: Folders, folder: Path | None = None) -> AsyncIterator[Hub]:
+async def open_hub(
+    loaded: Loaded, where: Folders, folder: Path | None = None, *, measured: bool = False
+) -> AsyncIterator[Hub]:
     """A hub of these settings; on the way out every process that it started has ended.
 
-    `folder` is the working directory of the only client, if there is only one.
+    `folder` is the working directory of the only client, if there is only one. A `measured` hub has metrics.
     """
     servers = enabled(loaded)
     hub_settings = loaded.settings.hub
@@ -327,7 +333,12 @@ async def open_hub(loaded: Loaded, where: Folders, folder: Path | None = None) -
             lambda seconds, then: asyncio.get_running_loop().call_later(seconds, then),
         )
     calls = Calls(lambda: live.snapshot, downstreams, learner.sent if learner is not None else None)
-    journal = Journal(hub_settings.journal, calls, lambda: live.settings)
+    metrics = None
+    if measured:
+        from mcp_hub.hub.metrics import Metrics
+
+        metrics = Metrics(lambda: [server.status.state for server in downstreams])
+    journal = Journal(hub_settings.journal, calls, lambda: live.settings, metrics)
     unseen = Unseen(live, downstreams, kept_loaded)
 
     def scripts() -> SharedScripts:
@@ -351,6 +362,7 @@ async def open_hub(loaded: Loaded, where: Folders, folder: Path | None = None) -
         programs=programs,
         scripts=scripts,
         notes=lambda: hub.notes() if hub is not None else (),
+        metrics=metrics,
     )
     prints = {name: settings.fingerprint() for name, settings in servers.items()}
     hub = Hub(
@@ -367,6 +379,7 @@ async def open_hub(loaded: Loaded, where: Folders, folder: Path | None = None) -
         prints,
         folder=str(folder) if folder is not None else None,
         learner=learner,
+        metrics=metrics,
     )
     try:
         async with downstreams, pool:

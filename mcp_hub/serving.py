@@ -81,7 +81,7 @@ async def serve_over_http(
     running = RunningHubs(configuration.where.state)
     with contextlib.closing(await anyio.to_thread.run_sync(listen, host, port, INSTEAD)) as listener:
         url = http.url_of(listener)
-        async with open_hub(loaded, configuration.where) as hub, anyio.create_task_group() as tasks:
+        async with open_hub(loaded, configuration.where, measured=True) as hub, anyio.create_task_group() as tasks:
             server = build_server(hub.meta_tools, "", lambda: None, http.current_client)
 
             async def announce() -> None:
@@ -108,7 +108,8 @@ async def serve_over_http(
             try:
                 on_listening(url, token_needed)
                 clients = http.Clients(lambda: settings().tokens, secret)
-                await http.serve_http(server, listener, clients, settings(), needed)
+                assert hub.metrics is not None
+                await http.serve_http(server, listener, clients, settings(), needed, hub.metrics)
             finally:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(running.remove, os.getpid())

@@ -97,12 +97,14 @@ def configuration(folder: Path, more: str = "", server: str = SERVER) -> Path:
 
 
 @asynccontextmanager
-async def ledger_hub(folder: Path, more: str = "", server: str = SERVER) -> AsyncIterator[LedgerHub]:
+async def ledger_hub(
+    folder: Path, more: str = "", server: str = SERVER, *, measured: bool = False
+) -> AsyncIterator[LedgerHub]:
     """A hub that has begun; its state, its ledger and its configuration are in `folder`, which may be used again."""
     path = configuration(folder, more, server)
     settings = parse(path.read_text(), path, {})
     loaded = Loaded(settings, (path,), parts=((path, settings),))
-    async with app.open_hub(loaded, Folders(folder, folder / "state")) as hub:
+    async with app.open_hub(loaded, Folders(folder, folder / "state"), measured=measured) as hub:
         await hub.begin()
         yield LedgerHub(hub, folder / "ledger")
 

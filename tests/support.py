@@ -18,6 +18,7 @@ import psutil
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
+from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -29,6 +30,16 @@ PATIENCE = 20.0
 def filled(text: str) -> str:
     """A servers.toml's text with the interpreter for `{python}` and the fixtures' folder for `{fixtures}`."""
     return text.replace("{python}", sys.executable).replace("{fixtures}", str(FIXTURES))
+
+
+def series_in(exposition: str) -> dict[str, float]:
+    """The series that a scraper reads, `NAME LABEL...` without the prefix; of histograms, their counts and sums."""
+    samples = [sample for family in text_string_to_metric_families(exposition) for sample in family.samples]
+    return {
+        " ".join([sample.name.removeprefix("mcp_hub_"), *sample.labels.values()]): sample.value
+        for sample in samples
+        if not sample.name.endswith("_bucket")
+    }
 
 
 def text_of(result: CallToolResult) -> str:

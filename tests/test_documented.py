@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import click
 import pytest
 from pydantic import BaseModel
 
 from mcp_hub.cli import main
+from mcp_hub.hub.metrics import Metrics
 from mcp_hub.proxy_settings import (
     BudgetsSettings,
     KeySettings,
@@ -84,6 +86,11 @@ def test_every_documented_command_exists() -> None:
 def test_every_key_of_servers_toml_is_documented(model: type[BaseModel], page: str) -> None:
     text = (ROOT / page).read_text()
     assert not [key for key in model.model_fields if not re.search(rf"\b{key}\b", text)]
+
+
+def test_every_metric_of_the_hub_is_documented() -> None:
+    told = re.findall(r"^# TYPE (\w+)", anyio.run(Metrics(tuple).exposition).decode(), re.MULTILINE)
+    assert told == re.findall(r"^\| `(mcp_hub_\w+)", COMMANDS_PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -92,7 +92,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mcp_hub.settings", "mcp_hub.folders", "mcp_hub.places"),
     ("mcp_hub.proxy_settings",),
     ("mcp_hub.proxy.bounds", "mcp_hub.proxy.budgets"),
-    ("mcp_hub.proxy.pricing", "mcp_hub.listening"),
+    ("mcp_hub.proxy.pricing", "mcp_hub.listening", "mcp_hub.prometheus"),
     ("mcp_hub.sandbox.limits", "mcp_hub.errors", "mcp_hub.names", "mcp_hub.sockets", "mcp_hub.table"),
     ("mcp_hub", "mcp_hub.hub", "mcp_hub.proxy", "mcp_hub.sandbox", "mcp_hub.store"),
 )

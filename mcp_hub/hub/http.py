@@ -1,7 +1,8 @@
 """Serves MCP over streamable HTTP: who may connect, from where, how much they may send, and a bounded end.
 
 Above are HTTP clients; below is the SDK's session manager, over the server that `server` builds. A session of the
-older protocols belongs to the client that opened it: with another token it isn't found (MCP, security).
+older protocols belongs to the client that opened it: with another token it isn't found (MCP, security). Beside it are
+the hub's metrics, for whoever may connect.
 """
 
 import hashlib
@@ -16,21 +17,26 @@ from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAut
 from mcp.server.auth.provider import AccessToken
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_hub.errors import ConfigError
+from mcp_hub.hub.metrics import Metrics
 from mcp_hub.listening import bound, serve
+from mcp_hub.prometheus import CONTENT_TYPE
 from mcp_hub.settings import HttpSettings
 from mcp_hub.table import address, is_loopback
 
 logger = logging.getLogger(__name__)
 
 PATH = "/mcp"
+METRICS_PATH = "/metrics"
 
 REQUEST_BYTES = 1024 * 1024
 """Largest request body: sixteen times the largest program."""
@@ -126,19 +132,24 @@ async def serve_http(
     clients: Clients,
     http: HttpSettings,
     token_needed: Callable[[], bool],
+    metrics: Metrics,
 ) -> None:
     """Serve until cancelled, and END_WITHIN seconds more for requests under way.
 
     `token_needed` answers whether a request needs a token as it arrives.
     """
+    security = _security(listener, http)
     manager = StreamableHTTPSessionManager(
         server,
-        security_settings=_security(listener, http),
+        security_settings=security,
         max_request_body_size=REQUEST_BYTES,
         max_sessions=SESSIONS,
     )
     app = Starlette(
-        routes=[Route(PATH, _Endpoint(StreamableHTTPASGIApp(manager), token_needed))],
+        routes=[
+            Route(PATH, _Endpoint(StreamableHTTPASGIApp(manager), token_needed)),
+            Route(METRICS_PATH, _Endpoint(_MetricsPage(metrics, security), token_needed), methods=["GET"]),
+        ],
         middleware=[
             Middleware(AuthenticationMiddleware, backend=BearerAuthBackend(clients)),
             Middleware(AuthContextMiddleware),  # for `current_client`
@@ -148,8 +159,22 @@ async def serve_http(
     await serve(app, listener, end_within=END_WITHIN)
 
 
+class _MetricsPage:
+    """Tells the metrics, after the checks of Host and Origin that the SDK makes for the MCP endpoint by itself."""
+
+    def __init__(self, metrics: Metrics, security: TransportSecuritySettings) -> None:
+        self._metrics = metrics
+        self._security = TransportSecurityMiddleware(security)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._security.validate_request(Request(scope))
+        if response is None:
+            response = Response(await self._metrics.exposition(), media_type=CONTENT_TYPE)
+        await response(scope, receive, send)
+
+
 class _Endpoint:
-    """The MCP endpoint, behind the check for a token while one is needed."""
+    """An endpoint, behind the check for a token while one is needed."""
 
     def __init__(self, app: ASGIApp, token_needed: Callable[[], bool]) -> None:
         self._open = app

@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -31,6 +31,9 @@ from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.conversation import Run
 from mcp_hub.settings import SECRET_CHARACTERS, JournalSettings, ServerSettings
 from mcp_hub.store.runs import RUNNING, Outcome, RecordedCall, RunStore, new_run_id
+
+if TYPE_CHECKING:  # imported where the hub is served over HTTP
+    from mcp_hub.hub.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +60,20 @@ class Kept:
 
 
 class Journal:
-    """The journal of a hub: `store` is None until it is open, and where it is switched off."""
+    """The journal of a hub: `store` is None until it is open, and where it is switched off.
+
+    `metrics`, where there are any, are told the same, journal or not.
+    """
 
     def __init__(
-        self, settings: JournalSettings, calls: Calls, servers: Callable[[], Mapping[str, ServerSettings]]
+        self,
+        settings: JournalSettings,
+        calls: Calls,
+        servers: Callable[[], Mapping[str, ServerSettings]],
+        metrics: "Metrics | None" = None,
     ) -> None:
         self.store: RunStore | None = None
+        self.metrics = metrics
         self._settings = settings
         self._calls = calls
         self._servers = servers
@@ -123,6 +134,10 @@ class Journal:
         settings = self._servers().get(key) or by_name.get(key)
         return redaction.marked_for(settings.redact, *tool_names) if settings else ()
 
+    def configured(self, server: str) -> str | None:
+        """A server's name in servers.toml, by its name in programs; None for one that isn't there."""
+        return next((name for name in self._servers() if server_identifier(name) == server), None)
+
     def secrets(self) -> Sequence[str]:
         """What must not be repeated of any server's settings, the longest first."""
         return sorted((secret for each in self._servers().values() for secret in each.secrets), key=len, reverse=True)
@@ -178,6 +193,7 @@ class Recording:
         self.made: list[RecordedCall] = []
         self._journal = journal
         self._store = journal.store
+        self._metrics = journal.metrics
         self.resumable = journal.store is not None
         """Whether a later run can go on from this one."""
         self._calls = calls
@@ -207,13 +223,12 @@ class Recording:
             outcome=Outcome.STARTED,
         )
         self.made.append(call)
-        if self._recorded is not None and self._recorded.has(key):
-            value = self._recorded.take(key)
-            self._note(await self._with_result(replace(call, outcome=Outcome.REUSED), value))
-            return value
-        if not call.read_only:
-            await self._before(call)
-        return await self._send(bound, call, on_progress)
+        try:
+            return await self._value(bound, call, on_progress)
+        finally:
+            if self._metrics is not None:
+                ended = self.made[call.number - 1]
+                self._metrics.called(bound.key, ended.outcome, ended.seconds)
 
     def without_secrets(self, text: str) -> str:
         """`text` without the secrets of servers' settings, and without those that the program used."""
@@ -222,6 +237,9 @@ class Recording:
     def end(self, run: Run, answer: str) -> None:
         """The run has ended with `answer`."""
         self._release()
+        seconds = time.monotonic() - self._began
+        if self._metrics is not None:
+            self._metrics.ended(run, answer, self.made, seconds)
         if self._store is not None:
             kind = getattr(run.error, "kind", None) or getattr(run.error, "limit", None)
             self._store.end(
@@ -233,14 +251,16 @@ class Recording:
                 answer=self.without_secrets(answer),
                 steps=run.steps,
                 calls=len(self.made),
-                seconds=time.monotonic() - self._began,
+                seconds=seconds,
             )
 
     def cancelled(self) -> None:
         """The run was cancelled."""
         self._release()
+        seconds = time.monotonic() - self._began
+        if self._metrics is not None:
+            self._metrics.cancelled(seconds)
         if self._store is not None:
-            seconds = time.monotonic() - self._began
             self._store.end(
                 self.id,
                 status="cancelled",
@@ -256,6 +276,16 @@ class Recording:
     def _release(self) -> None:
         if self._kept is not None:
             self._journal.release(self._kept)
+
+    async def _value(self, bound: BoundCall, call: RecordedCall, on_progress: Progress | None) -> Any:
+        """A call's value: from the record, or from the server."""
+        if self._recorded is not None and self._recorded.has(call.key):
+            value = self._recorded.take(call.key)
+            self._note(await self._with_result(replace(call, outcome=Outcome.REUSED), value))
+            return value
+        if not call.read_only:
+            await self._before(call)
+        return await self._send(bound, call, on_progress)
 
     async def _send(self, bound: BoundCall, call: RecordedCall, on_progress: Progress | None) -> Any:
         began = time.monotonic()
@@ -349,6 +379,9 @@ class Recording:
         )
         self.made.append(call)
         self._note(call)
+        # Of a name that no server has, whatever a program made up, nothing is counted: it was a call of no server.
+        if self._metrics is not None and (key := self._journal.configured(server)) is not None:
+            self._metrics.called(key, call.outcome, call.seconds)
 
 
 def _encoded(value: Any) -> bytes | None:

@@ -7,7 +7,7 @@ agent is connected; `server` binds it to MCP, the CLI calls it too.
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
@@ -24,6 +24,9 @@ from mcp_hub.hub.search import LEAST, Index
 from mcp_hub.hub.types import one_line
 from mcp_hub.hub.unseen import Unseen
 from mcp_hub.names import server_identifier
+
+if TYPE_CHECKING:  # imported where the hub is served over HTTP
+    from mcp_hub.hub.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +137,7 @@ class MetaTools:
         programs: Programs,
         scripts: Callable[[], SharedScripts],
         notes: Callable[[], Iterable[str]] = tuple,
+        metrics: "Metrics | None" = None,
     ) -> None:
         self._live = live
         self._unseen = unseen
@@ -141,6 +145,7 @@ class MetaTools:
         self._programs = programs
         self._scripts = scripts
         self._notes = notes
+        self._metrics = metrics
         self._indexed: tuple[Catalog, Index] | None = None
         self._wait_until: float | None = None
 
@@ -149,6 +154,8 @@ class MetaTools:
     ) -> Answer:
         """Call a meta-tool by name, for a client. Raises nothing but cancellation; CallerError for no meta-tool."""
         tool = meta_tool(name)
+        if self._metrics is not None and tool.read_only:
+            self._metrics.looked_up(name)
         try:
             _check(tool, arguments)
             match name:

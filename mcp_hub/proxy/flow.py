@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 import anyio.lowlevel
 
+from mcp_hub.prometheus import CONTENT_TYPE
 from mcp_hub.proxy import keys, wire
 from mcp_hub.proxy.admission import Admission, End, whose
 from mcp_hub.proxy.answer import Heard, Outgoing, Passed
 from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.keys import KeyRecord, Keyring
-from mcp_hub.proxy.metrics import CONTENT_TYPE, Metrics
+from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.parameters import Parameters
 from mcp_hub.proxy.pins import ModelNotAllowedError, Pins, Route
 from mcp_hub.proxy.pricing import Usage
@@ -134,7 +135,7 @@ class Proxy:
         except sqlite3.Error as error:
             logger.warning("how budgets stand isn't in the metrics: %s", error)
             standings = []
-        return Outgoing(200, [("content-type", CONTENT_TYPE)], self._metrics.exposition(standings))
+        return Outgoing(200, [("content-type", CONTENT_TYPE)], await self._metrics.exposition(standings))
 
     def _who(self, incoming: Incoming) -> KeyRecord | None:
         """Whose request it is; None where no key is asked for and none of ours came."""

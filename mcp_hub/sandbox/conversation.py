@@ -45,6 +45,9 @@ PROBLEMS = 20
 FAILURES = ((CallerError, "arguments"), (DeniedError, "denied"))
 """How a failed call is called in the program's error; every other one is the tool's."""
 
+VALUE_FRAME_BYTES = len(protocol.encode({"type": "value", "value": ""})) - len('""')
+"""Of a frame with a call's value, what isn't the value."""
+
 CallTool = Callable[[str, str, list[Any], dict[str, Any]], Awaitable[Any]]
 """(server, tool, positional arguments, keyword arguments) -> a JSON value. Raises HubError."""
 
@@ -106,6 +109,8 @@ class Run:
     succeeded: int = 0
     """Of the calls, those that were answered with a value."""
     steps: int = 0
+    result_bytes: int = 0
+    """What the calls' values have as JSON."""
 
     def told_calls(self) -> str:
         """How far the program got, in a sentence."""
@@ -278,6 +283,7 @@ class Conversation:
                 number, HubError(f"{server}.{tool} didn't answer within {bound}; it may still have done it.")
             )
         self.run.succeeded += 1
+        self.run.result_bytes += len(answer) - VALUE_FRAME_BYTES
         return answer
 
     async def _recalled(self, number: int, handle: str) -> bytes:

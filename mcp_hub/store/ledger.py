@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -143,7 +143,7 @@ class Ledger:
         with self._writing() as connection:
             decision = decide([standing(connection, cap, at) for cap in caps], want, at)
             if isinstance(decision, Allowed):
-                texts = {name: kept_name(value) for name, value in asdict(entry).items() if name not in ("id", "at")}
+                texts = {name: kept_name(value) for name, value in vars(entry).items() if name not in ("id", "at")}
                 row = {
                     "id": entry.id,
                     "at": entry.at,
@@ -261,7 +261,7 @@ class Ledger:
 
 
 def _note(connection: sqlite3.Connection, id: str, usage: Usage, dollars: int) -> None:
-    counts = {**asdict(usage), "tokens": usage.tokens, "dollars": dollars}
+    counts = {**vars(usage), "tokens": usage.tokens, "dollars": dollars}
     connection.execute(_NOTE, {"id": id, **{name: _bounded(count) for name, count in counts.items()}})
 
 

@@ -76,10 +76,10 @@ def standing(connection: sqlite3.Connection, cap: Cap, at: float) -> Standing:
     minutes = min(_up(start, MINUTE), end)
     days = min(_up(start, DAY), end)
     whole = end if math.isinf(end) else max(days, end // DAY * DAY)  # a window of an hour has no whole day
-    spent = _sum(connection, _SUMS, cap.tier, name, MINUTE, minutes, days)
-    spent = spent.and_(_sum(connection, _SUMS, cap.tier, name, DAY, days, whole))
-    if whole < end:
-        spent = spent.and_(_sum(connection, _SUMS, cap.tier, name, MINUTE, whole, end))
+    spent = Amounts()
+    for granularity, begin, until in ((MINUTE, minutes, days), (DAY, days, whole), (MINUTE, whole, end)):
+        if begin < until:
+            spent = spent.and_(_sum(connection, _SUMS, cap.tier, name, granularity, begin, until))
     if start < minutes:
         spent = spent.and_(_sum(connection, _ROWS[cap.tier], name, start, minutes))
     reserved = _sum(connection, _OPEN[cap.tier], name, start, end)

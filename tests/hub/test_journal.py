@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from mcp_hub.errors import CallerError
+from mcp_hub.hub.journal import LOCAL
 from mcp_hub.store.database import FILE_NAME
 from mcp_hub.store.runs import Outcome
 from tests.ledger import SERVER, LedgerHub, ledger_hub, nothing_left
-from tests.support import PATIENCE
+from tests.support import PATIENCE, series_in
 
 pytestmark = pytest.mark.anyio
 
@@ -226,3 +227,64 @@ async def test_what_changes_something_is_not_called_unrecorded_and_what_reads_is
                 await anyio.sleep(0.05)
         assert api.received("again") == ["add again"]
         assert await told(api, done.run_id) == ["look: ok", "add: failed"]
+
+
+# What the metrics are told
+
+
+async def measured(api: LedgerHub) -> dict[str, float]:
+    assert api.hub.metrics is not None
+    return series_in((await api.hub.metrics.exposition()).decode())
+
+
+async def test_the_metrics_count_what_the_journal_records(tmp_path: Path) -> None:
+    async with ledger_hub(tmp_path, server=SERVER.replace("servers.api", "servers.a-pi"), measured=True) as api:
+        code = """\
+a_pi.look(text="order")
+a_pi.add(text="order")
+attempt(lambda: a_pi.fail_once(text="order"))
+attempt(lambda: a_pi.add(text=[1][0]))
+a_pi.die_once(text="order")
+"""
+        failed = await api.failed(code)
+        resumed = await api.run(code.replace("die_once", "look"), f"{failed.run_id} skip")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(api.run, 'a_pi.wait(text="cancelled")')
+            await api.receives("cancelled")
+            tasks.cancel_scope.cancel()
+        summaries = api.store.runs(9)
+        outcomes = [call.outcome for run in summaries for call in await api.calls(run.id)]
+        series = await measured(api)
+        assert {name: value for name, value in series.items() if name.startswith("calls_total")} == {
+            f"calls_total {outcome} a-pi": outcomes.count(outcome) for outcome in set(outcomes)
+        }
+        assert set(outcomes) == {Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN, Outcome.REUSED}
+        sent = [call for run in summaries for call in await api.calls(run.id) if call.seconds is not None]
+        assert series["call_seconds_count a-pi"] == len(sent) == len(api.received())
+        assert {name: value for name, value in series.items() if name.startswith("runs_total")} == {
+            "runs_total tool": 1,
+            "runs_total ok": 1,
+            "runs_total cancelled": 1,
+        }
+        fresh = [call for call in sent if call.outcome is Outcome.OK]
+        assert series["result_bytes_total"] == sum(call.bytes or 0 for call in fresh)
+        assert series["answer_bytes_total"] == len(failed.text) + len(resumed.text)
+
+
+async def test_the_metrics_count_without_a_journal_too(tmp_path: Path) -> None:
+    async with ledger_hub(tmp_path, "[hub.journal]\nenabled = false\n", measured=True) as api:
+        await api.value("result = len(api.big(size=4000)) + len(parallel(lambda n: api.big(size=n), [1, 2]))")
+        series = await measured(api)
+    assert (series["runs_total ok"], series["calls_total ok api"]) == (1, 3)
+    assert series["result_bytes_total"] == 4003 + 3 * len('""')
+    assert series["tokens_saved_total"] == (4009 - len("4002")) // 4
+
+
+async def test_a_name_that_no_server_has_makes_no_series(tmp_path: Path) -> None:
+    async with ledger_hub(tmp_path, measured=True) as api:
+        recording = await api.hub.journal.begin(LOCAL, "", None)
+        for server, tool in (("made_up", "add"), ("api", "made_up")):
+            with pytest.raises(CallerError):
+                await recording.call(server, tool, [], {}, None)
+        series = await measured(api)
+    assert [name for name in series if name.startswith("calls_total")] == ["calls_total failed api"]

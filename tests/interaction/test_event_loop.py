@@ -5,6 +5,7 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import httpx2
 import pytest
 from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
 
@@ -13,7 +14,7 @@ from mcp_hub.config import Loaded, parse
 from mcp_hub.folders import Folders
 from mcp_hub.reload import stamps
 from mcp_hub.serving import serve_over_http
-from tests.support import PATIENCE, http_client, text_of
+from tests.support import PATIENCE, http_client, series_in, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +87,9 @@ async def test_a_hub_serves_over_http_and_takes_over_a_change_without_blocking(
             with anyio.fail_after(PATIENCE):
                 while "servers/other.pyi" not in text_of(await client.call_tool("listToolFiles", {})):
                     await anyio.sleep(0.05)
+        async with httpx2.AsyncClient(timeout=PATIENCE) as scraper:
+            scraped = await scraper.get(urls[0].removesuffix("/mcp") + "/metrics")
+        assert series_in(scraped.text)["runs_total ok"] == 1
         tasks.cancel_scope.cancel()
 
 

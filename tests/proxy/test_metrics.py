@@ -26,13 +26,13 @@ def entry(model: str = MODEL, session: str = "s") -> Entry:
     return Entry("r", 1.0, "ci", "web", "acme", "anthropic", session, model, model)
 
 
-def told(metrics: Metrics, *standings: Standing) -> list[str]:
+async def told(metrics: Metrics, *standings: Standing) -> list[str]:
     """The lines with a value, without the buckets of times."""
-    lines = metrics.exposition(standings).decode().splitlines()
-    return [line for line in lines if not line.startswith("#") and "_bucket{" not in line and "_created" not in line]
+    lines = (await metrics.exposition(standings)).decode().splitlines()
+    return [line for line in lines if not line.startswith("#") and "_bucket{" not in line]
 
 
-def test_a_scraper_reads_requests_tokens_dollars_times_refusals_and_budgets() -> None:
+async def test_a_scraper_reads_requests_tokens_dollars_times_refusals_and_budgets() -> None:
     metrics = Metrics(lambda model: model == MODEL)
     for _ in range(3):
         metrics.admitted()
@@ -40,7 +40,7 @@ def test_a_scraper_reads_requests_tokens_dollars_times_refusals_and_budgets() ->
     metrics.ended(entry(), Status.FAILED, Usage(), 0, None, 0.1)
     metrics.refused("billing_error")
     cap = Cap("team", "web", "dollars", 2_000_000_000, Period("1d"))
-    lines = told(metrics, Standing(cap, spent=1_500_000_000, reserved=250_000_000))
+    lines = await told(metrics, Standing(cap, spent=1_500_000_000, reserved=250_000_000))
     assert "\n".join(lines) == snapshot("""\
 mcp_hub_proxy_requests_total{key="ci",model="claude-sonnet-4-6",status="ok",team="web",upstream="anthropic"} 1.0
 mcp_hub_proxy_requests_total{key="ci",model="claude-sonnet-4-6",status="failed",team="web",upstream="anthropic"} 1.0
@@ -59,23 +59,23 @@ mcp_hub_proxy_budget_spent{duration="1d",kind="dollars",name="web",tier="team"} 
 mcp_hub_proxy_budget_reserved{duration="1d",kind="dollars",name="web",tier="team"} 0.25""")
 
 
-def test_models_without_a_price_are_one_so_that_a_client_cannot_make_up_names() -> None:
+async def test_models_without_a_price_are_one_so_that_a_client_cannot_make_up_names() -> None:
     metrics = Metrics(lambda model: model == MODEL)
     for number in range(100):
         metrics.admitted()
         metrics.ended(entry(f"made-up-{number}", f"session-{number}"), Status.OK, Usage(output=1), 0, 0.1, 0.2)
-    requests = [line for line in told(metrics) if line.startswith("mcp_hub_proxy_requests_total")]
+    requests = [line for line in await told(metrics) if line.startswith("mcp_hub_proxy_requests_total")]
     assert requests == [
         'mcp_hub_proxy_requests_total{key="ci",model="other",status="ok",team="web",upstream="anthropic"} 100.0'
     ]
 
 
-def test_a_cap_that_is_gone_is_not_told_any_more() -> None:
+async def test_a_cap_that_is_gone_is_not_told_any_more() -> None:
     metrics = Metrics(bool)
     cap = Cap("key", "ci", "requests", 5, Period("1h", rolling=True))
     labels = '{duration="1h rolling",kind="requests",name="ci",tier="key"}'
-    assert f"mcp_hub_proxy_budget_spent{labels} 3.0" in told(metrics, Standing(cap, spent=3, reserved=0))
-    assert not [line for line in told(metrics) if "budget" in line]
+    assert f"mcp_hub_proxy_budget_spent{labels} 3.0" in await told(metrics, Standing(cap, spent=3, reserved=0))
+    assert not [line for line in await told(metrics) if "budget" in line]
 
 
 async def scraped(url: str, **headers: str) -> httpx2.Response:
