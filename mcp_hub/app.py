@@ -10,20 +10,18 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
-from mcp_hub import config
 from mcp_hub.config import Loaded
-from mcp_hub.folders import STATE_VARIABLE, Folders
+from mcp_hub.folders import Folders
 from mcp_hub.hub import upfront
 from mcp_hub.hub.calls import Calls
 from mcp_hub.hub.catalog import Catalog, LiveCatalog
@@ -44,7 +42,6 @@ from mcp_hub.settings import ServerSettings
 from mcp_hub.store.catalogs import CatalogStore, KeptCatalog
 from mcp_hub.store.runs import RunStore
 from mcp_hub.store.shapes import ShapeStore
-from mcp_hub.store.trust import TrustStore
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -53,61 +50,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOG_BYTES = 1_000_000
-"""Size at which the hub's own log begins anew; one older file is kept."""
-
 KEPT_WITHIN = 1.0
 """Seconds that a first answer waits for what was kept: it is read in milliseconds, but for another hub's lock."""
 
 USED_TOOLS = 40
 """Tools used most in a folder that are looked at: more signatures than a server's instructions have room for."""
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """Where the settings come from: it can be read again when a file has changed."""
-
-    named: Path | None
-    where: Folders
-    environ: Mapping[str, str]
-    cwd: Path
-
-    def load(self) -> Loaded:
-        """The settings in force for the working directory. Raises ConfigError."""
-        return config.load(
-            named=self.named,
-            environ=self.environ,
-            cwd=self.cwd,
-            user_folder=self.where.config,
-            trust_of=TrustStore(self.where.state).trusts,
-        )
-
-    @property
-    def files(self) -> list[Path]:
-        """Every file that decides, there or not."""
-        candidates = config.candidate_files(self.named, self.environ, self.cwd, self.where.config)
-        return [*candidates, TrustStore(self.where.state).path]
-
-
-def log_to(where: Folders, level: str) -> None:
-    """Send the hub's log to stderr and to a file; never to stdout, which belongs to the protocol."""
-    console = logging.StreamHandler()
-    console.setFormatter(logging.Formatter("mcp_hub: %(message)s"))
-    console.setLevel(level)
-    handlers: list[logging.Handler] = [console]
-    problem: OSError | None = None
-    try:
-        where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = RotatingFileHandler(where.logs / "hub.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-        (where.logs / "hub.log").chmod(0o600)
-        handlers.append(file)
-    except OSError as error:
-        problem = error
-    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
-    logging.getLogger("mcp_hub").setLevel(logging.DEBUG if level == "DEBUG" else logging.INFO)
-    if problem is not None:
-        logger.warning("no log file can be written in %s (%s); set %s", where.logs, problem.strerror, STATE_VARIABLE)
 
 
 @dataclass

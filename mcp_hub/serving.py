@@ -13,8 +13,9 @@ import anyio
 import anyio.to_thread
 import httpx2
 
-from mcp_hub.app import Configuration, Hub, kept_instructions, open_hub
+from mcp_hub.app import Hub, kept_instructions, open_hub
 from mcp_hub.config import Loaded, combined
+from mcp_hub.configuration import Configuration
 from mcp_hub.errors import HubError
 from mcp_hub.hub.attached import NAME, Attached, connection
 from mcp_hub.hub.children import Children

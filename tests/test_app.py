@@ -1,7 +1,5 @@
-"""The composition root: folders, instructions, logs."""
+"""The composition root: what a client is told at its start."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,30 +67,3 @@ async def test_a_client_is_told_the_servers_where_nothing_is_kept_or_it_cannot_b
     assert await app.kept_instructions(settings, where, tmp_path) == app.servers_only(settings)
     (tmp_path / "hub.db").write_bytes(b"no database")
     assert await app.kept_instructions(settings, where, tmp_path) == app.servers_only(settings)
-
-
-@pytest.fixture
-def root_logger() -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level, logging.getLogger("mcp_hub").level
-    yield root
-    for handler in root.handlers:
-        handler.close()
-    root.handlers[:], root.level = before[0], before[1]
-    logging.getLogger("mcp_hub").setLevel(before[2])
-
-
-def test_logs_go_to_a_file_and_stderr_and_never_to_stdout(
-    tmp_path: Path, root_logger: logging.Logger, capfd: pytest.CaptureFixture[str]
-) -> None:
-    app.log_to(Folders(tmp_path, tmp_path), "WARNING")
-    logging.getLogger("mcp_hub.hub").info("quiet")
-    logging.getLogger("mcp_hub.hub").warning("loud")
-    logging.getLogger("httpx2").info("HTTP Request: POST a URL that may hold a token")
-    captured = capfd.readouterr()
-    assert captured.out == ""
-    assert captured.err == "mcp_hub: loud\n"
-    kept = (tmp_path / "logs" / "hub.log").read_text()
-    assert "quiet" in kept
-    assert "loud" in kept
-    assert "token" not in kept

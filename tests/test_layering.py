@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("mcp_hub.cli.shared", "mcp_hub.cli.files", "mcp_hub.cli.sharing"),
     ("mcp_hub.serving", "mcp_hub.proxying"),
-    ("mcp_hub.app", "mcp_hub.proxy.server"),
+    ("mcp_hub.app", "mcp_hub.configuration", "mcp_hub.logs", "mcp_hub.proxy.server"),
     ("mcp_hub.proxy.flow",),
     ("mcp_hub.proxy.answer",),
     ("mcp_hub.proxy.admission",),

@@ -10,7 +10,7 @@ import pytest
 from mcp.server.lowlevel import Server
 
 from mcp_hub import app, reload, serving
-from mcp_hub.app import Configuration
+from mcp_hub.configuration import Configuration
 from mcp_hub.folders import Folders
 from mcp_hub.reload import stamps
 from mcp_hub.serving import follow, with_token

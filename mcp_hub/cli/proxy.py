@@ -49,10 +49,10 @@ def proxy(context: click.Context, config_file: Path | None, listen: str | None, 
     """
     if context.invoked_subcommand is not None:
         return
-    from mcp_hub import app, proxying
+    from mcp_hub import logs, proxying
 
     where, loaded = prepared(config_file)
-    app.log_to(where, log_level)
+    logs.log_to(where, log_level)
 
     def say(url: str, key_needed: bool) -> None:
         click.echo(f"mcp_hub: the proxy is at {url}", err=True)

@@ -35,16 +35,17 @@ def serve(config_file: Path | None, address: str | None, attach: bool, log_level
               MCP_HUB_TOKEN=$(openssl rand -hex 32) mcp_hub serve --http 127.0.0.1:8400
               claude mcp add mcp_hub -- mcp_hub serve --attach
     """
-    from mcp_hub import app
+    from mcp_hub.configuration import Configuration
+    from mcp_hub.logs import log_to
     from mcp_hub.reload import stamps
 
     if address and attach:
         raise click.UsageError("--http and --attach exclude each other: one serves HTTP, the other uses it.")
     where = folders(os.environ)
-    configuration = app.Configuration(config_file, where, os.environ, Path.cwd())
+    configuration = Configuration(config_file, where, os.environ, Path.cwd())
     seen = stamps(configuration.files)
     loaded = configuration.load()
-    app.log_to(where, log_level)
+    log_to(where, log_level)
     if loaded.untrusted:
         click.echo(f"mcp_hub: {loaded.untrusted.text}", err=True)
 

@@ -92,11 +92,12 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 
 def prepared(config_file: Path | None) -> "tuple[Folders, Loaded]":
     """The folders and the settings in force; the log is set up, an untrusted file is told. Raises ConfigError."""
-    from mcp_hub import app
+    from mcp_hub.configuration import Configuration
+    from mcp_hub.logs import log_to
 
     where = folders(os.environ)
-    loaded = app.Configuration(config_file, where, os.environ, Path.cwd()).load()
-    app.log_to(where, "ERROR")
+    loaded = Configuration(config_file, where, os.environ, Path.cwd()).load()
+    log_to(where, "ERROR")
     if loaded.untrusted:
         click.secho(f"mcp_hub: {loaded.untrusted.text}", fg="yellow", err=True)
     return where, loaded

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 
 from mcp_hub import app
+from mcp_hub.configuration import Configuration
 from mcp_hub.errors import HubError
 from mcp_hub.folders import Folders
 from mcp_hub.hub.catalog import Tool
@@ -40,7 +41,7 @@ async def _use(url: str, folder: Path) -> int:
     file = folder / "servers.toml"
     file.write_text(f"[servers.{SERVER}]\nurl = {json.dumps(url)}\ntimeout = {TIMEOUT}\n")
     where = Folders(folder, folder / "state")
-    loaded = app.Configuration(file, where, os.environ, folder).load()
+    loaded = Configuration(file, where, os.environ, folder).load()
     failed = 0
     async with app.open_hub(loaded, where) as hub:
         await hub.downstreams.settle([SERVER], app.longest_timeout(loaded))

@@ -11,6 +11,7 @@ from blockbuster import BlockBuster, BlockingError, blockbuster_ctx
 
 from mcp_hub import app
 from mcp_hub.config import Loaded, parse
+from mcp_hub.configuration import Configuration
 from mcp_hub.folders import Folders
 from mcp_hub.reload import stamps
 from mcp_hub.serving import serve_over_http
@@ -67,7 +68,7 @@ async def test_a_hub_starts_runs_programs_and_ends_without_blocking(
 async def test_a_hub_serves_over_http_and_takes_over_a_change_without_blocking(
     servers_toml: Callable[[str], Path], tmp_path: Path, watched: BlockBuster, era: str
 ) -> None:
-    configuration = app.Configuration(servers_toml(SERVERS), Folders(tmp_path, tmp_path / "state"), {}, tmp_path)
+    configuration = Configuration(servers_toml(SERVERS), Folders(tmp_path, tmp_path / "state"), {}, tmp_path)
     seen = await anyio.to_thread.run_sync(stamps, configuration.files)
     loaded = await anyio.to_thread.run_sync(configuration.load)
     urls: list[str] = []
