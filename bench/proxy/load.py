@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bench.processes import BenchError
-from bench.proxy.stand_in import MODEL
+from bench.proxy.stand_in import MODEL, PACED
 
 BODY_BYTES = 100_000
 """Of a request's body."""
@@ -35,10 +35,10 @@ class Load:
     seconds: float
 
 
-def request(url: str, key: str) -> bytes:
+def request(url: str, key: str, *, paced: bool) -> bytes:
     """A streaming request of BODY_BYTES to POST /v1/messages below `url`, as it goes over the wire."""
     said = "A line of source code, or of what a tool has answered. "
-    text = (said * (BODY_BYTES // len(said)))[: BODY_BYTES - 200]
+    text = (PACED.decode() if paced else "") + (said * (BODY_BYTES // len(said)))[: BODY_BYTES - 200]
     body = {"model": MODEL, "max_tokens": 1024, "stream": True, "messages": [{"role": "user", "content": text}]}
     sent = json.dumps(body).encode().ljust(BODY_BYTES)
     where = urlsplit(url)
@@ -89,9 +89,9 @@ class _Connection(asyncio.Protocol):
             self._answer.set_exception(BenchError(f"answered with {bytes(received[:600])!r}"))
 
 
-async def measured(url: str, key: str, connections: int, requests: int) -> Load:
+async def measured(url: str, key: str, connections: int, requests: int, *, paced: bool = False) -> Load:
     """Send `requests` over `connections`, each with one under way at a time. Raises BenchError for any that fails."""
-    loop, where, sent = asyncio.get_running_loop(), urlsplit(url), request(url, key)
+    loop, where, sent = asyncio.get_running_loop(), urlsplit(url), request(url, key, paced=paced)
     left = iter(range(requests))
     timings: list[Timing] = []
 

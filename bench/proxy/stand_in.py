@@ -1,7 +1,7 @@
 """A stand-in for the Messages API that costs as little as it can: one prepared stream for every request.
 
 `python -m bench.proxy.stand_in` listens on a free port of loopback and prints it. Each event is a chunk and a write of
-its own, as an API's are. What it answers doesn't depend on the request, which it reads to its end.
+its own, as an API's are. Of the request, which it reads to its end, only one thing counts: whether PACED is in it.
 """
 
 import asyncio
@@ -12,6 +12,11 @@ EVENTS = 300
 """Of a stream, all kinds together."""
 
 MODEL = "claude-sonnet-4-6"
+
+PACED = b"Take your time. "
+"""In a request's text: only `message_start` is written at once, and the rest PAUSE seconds later. So the first byte is
+on its way while the machine has nothing else to do, as with a model; a whole stream at once keeps a core busy."""
+PAUSE = 0.02
 
 INPUT_TOKENS = 25_000
 OUTPUT_TOKENS = 600
@@ -65,11 +70,19 @@ class StandIn(asyncio.Protocol):
             whole = end + 4 + int(length or 0)
             if len(self._received) < whole:
                 return
+            paced = PACED in self._received[:whole]
             del self._received[:whole]
             self._transport.write(HEAD)
-            for chunk in self.chunks:
-                self._transport.write(chunk)
-            self._transport.write(b"0\r\n\r\n")
+            self._transport.write(self.chunks[0])
+            if paced:
+                asyncio.get_running_loop().call_later(PAUSE, self._rest)
+            else:
+                self._rest()
+
+    def _rest(self) -> None:
+        for chunk in self.chunks[1:]:
+            self._transport.write(chunk)
+        self._transport.write(b"0\r\n\r\n")
 
 
 async def main() -> None:

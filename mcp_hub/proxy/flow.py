@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import anyio.lowlevel
 
@@ -60,7 +61,7 @@ class Incoming:
     headers: Headers = field(repr=False)
     read: Callable[[], Awaitable[bytes]] = field(repr=False)
 
-    @property
+    @cached_property
     def lower_headers(self) -> dict[str, str]:
         """The headers by lower-case names."""
         return {name.lower(): value for name, value in self.headers}
@@ -213,9 +214,9 @@ class Proxy:
         request = MessagesRequest.parse(body, counts_tokens=counts_tokens)
         route = self._pins.resolve(request.model, key)
         fields = {**self._parameters.adapted(request.json, route.model), "model": route.model}
-        adapted = request.changed(**fields)
-        same = adapted == body
-        return request, route, request if same else MessagesRequest.parse(adapted, counts_tokens=counts_tokens)
+        if fields == {"model": request.model}:
+            return request, route, request
+        return request, route, MessagesRequest.parse(request.changed(**fields), counts_tokens=counts_tokens)
 
     async def _count(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
         body = await incoming.read()

@@ -19,7 +19,7 @@ from pathlib import Path
 from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Standing, Waits, Want, decide
 from mcp_hub.proxy.pricing import Usage
 from mcp_hub.store.connection import BUSY_TIMEOUT, connect
-from mcp_hub.store.standings import TIERS, Amounts, add_spent, kept_name, standing
+from mcp_hub.store.standings import TIERS, Amounts, add_spent, kept_name, standings
 
 MOST = 10**15
 """Of dollars (a million of them, in nano-dollars) or tokens in one row: no request takes more, whatever was said of
@@ -141,7 +141,7 @@ class Ledger:
             if names[cap.tier] != cap.name:
                 raise ValueError(f"a cap on {cap.tier} {cap.name!r} doesn't apply to {names[cap.tier]!r}")
         with self._writing() as connection:
-            decision = decide([standing(connection, cap, at) for cap in caps], want, at)
+            decision = decide(standings(connection, caps, at), want, at)
             if isinstance(decision, Allowed):
                 texts = {name: kept_name(value) for name, value in vars(entry).items() if name not in ("id", "at")}
                 row = {
@@ -211,8 +211,7 @@ class Ledger:
     def standing(self, caps: Sequence[Cap], at: float) -> list[Standing]:
         """How caps stand in their windows at `at`, Unix seconds, all at the same moment of the ledger."""
         with closing(self._connect()) as connection:
-            connection.execute("begin")
-            return [standing(connection, cap, at) for cap in caps]
+            return standings(connection, caps, at)
 
     def usage(self, since: float, by: Sequence[str]) -> list[Row]:
         """What requests admitted since then, Unix seconds, have used: a row for each group, in the groups' order.

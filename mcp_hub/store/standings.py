@@ -7,12 +7,15 @@ All of it counts at the time of admission, so it never moves from one window to 
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from mcp_hub.proxy.budgets import Cap, Kind, Standing, Tier
 
 TIERS: tuple[Tier, ...] = get_args(Tier)
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""In the order of Amounts."""
 
 MINUTE, DAY = 60, 86_400
 """Seconds. Days begin at midnight UTC."""
@@ -51,39 +54,32 @@ class Amounts(NamedTuple):
     tokens: int = 0
     requests: int = 0
 
-    def of(self, kind: Kind) -> int:
-        """The amount of one kind."""
-        return {"dollars": self.dollars, "tokens": self.tokens, "requests": self.requests}[kind]
-
-    def and_(self, other: "Amounts") -> "Amounts":
-        """Both together."""
-        return Amounts(*(one + another for one, another in zip(self, other, strict=True)))
-
 
 def kept_name(name: str) -> str:
     """A name as it is kept: shortened, and without what is no text (JSON may have half a surrogate pair)."""
     return name[:MOST_CHARACTERS].encode(errors="replace").decode()
 
 
-def standing(connection: sqlite3.Connection, cap: Cap, at: float) -> Standing:
-    """How a cap stands in its window at `at`, Unix seconds.
+def standings(connection: sqlite3.Connection, caps: Sequence[Cap], at: float) -> list[Standing]:
+    """How caps stand in their windows at `at`, Unix seconds: all at one moment, in one statement.
 
-    Call it inside a transaction: it reads more than once. A rolling window has no end here, so what other requests
-    were admitted for since counts too, whichever of them comes to the database first. Raises sqlite3.Error.
+    A rolling window has no end here, so what other requests were admitted for since counts too, whichever of them comes
+    to the database first. Raises sqlite3.Error.
     """
-    name, start = kept_name(cap.name), cap.period.start(at)
-    end = math.inf if cap.period.rolling else cap.period.end(at)
-    minutes = min(_up(start, MINUTE), end)
-    days = min(_up(start, DAY), end)
-    whole = end if math.isinf(end) else max(days, end // DAY * DAY)  # a window of an hour has no whole day
-    spent = Amounts()
-    for granularity, begin, until in ((MINUTE, minutes, days), (DAY, days, whole), (MINUTE, whole, end)):
-        if begin < until:
-            spent = spent.and_(_sum(connection, _SUMS, cap.tier, name, granularity, begin, until))
-    if start < minutes:
-        spent = spent.and_(_sum(connection, _ROWS[cap.tier], name, start, minutes))
-    reserved = _sum(connection, _OPEN[cap.tier], name, start, end)
-    return Standing(cap, spent=spent.of(cap.kind), reserved=reserved.of(cap.kind))
+    if not caps:
+        return []
+    parts = [(cap, _spent(cap, at), _reserved(cap, at)) for cap in caps]
+    every = [part for _, spent, reserved in parts for part in (*spent, reserved)]
+    sql = " union all ".join(part.sql for part in every)
+    rows = iter(connection.execute(sql, [value for part in every for value in part.parameters]).fetchall())
+    return [
+        Standing(
+            cap,
+            spent=sum(next(rows)[KINDS.index(cap.kind)] or 0 for _ in spent),
+            reserved=next(rows)[KINDS.index(cap.kind)] or 0,
+        )
+        for cap, spent, _ in parts
+    ]
 
 
 def add_spent(connection: sqlite3.Connection, names: Mapping[Tier, str], at: float, spent: Amounts) -> None:
@@ -102,10 +98,36 @@ def add_spent(connection: sqlite3.Connection, names: Mapping[Tier, str], at: flo
     )
 
 
+class _Part(NamedTuple):
+    """A statement that gives one row of Amounts."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+
+
+def _spent(cap: Cap, at: float) -> list[_Part]:
+    """The sums, and of a minute in which a window begins the rows, that add up to what was spent."""
+    name, start, end = _window(cap, at)
+    minutes = min(_up(start, MINUTE), end)
+    days = min(_up(start, DAY), end)
+    whole = end if math.isinf(end) else max(days, end // DAY * DAY)  # a window of an hour has no whole day
+    parts = [
+        _Part(_SUMS, (cap.tier, name, granularity, begin, until))
+        for granularity, begin, until in ((MINUTE, minutes, days), (DAY, days, whole), (MINUTE, whole, end))
+        if begin < until
+    ]
+    return [*parts, _Part(_ROWS[cap.tier], (name, start, minutes))] if start < minutes else parts
+
+
+def _reserved(cap: Cap, at: float) -> _Part:
+    return _Part(_OPEN[cap.tier], _window(cap, at))
+
+
+def _window(cap: Cap, at: float) -> tuple[str, float, float]:
+    end = math.inf if cap.period.rolling else cap.period.end(at)
+    return kept_name(cap.name), cap.period.start(at), end
+
+
 def _up(at: float, granularity: int) -> float:
     """The first minute or day that begins at `at` or later."""
     return -(-at // granularity) * granularity
-
-
-def _sum(connection: sqlite3.Connection, sql: str, *parameters: Any) -> Amounts:
-    return Amounts(*(amount or 0 for amount in connection.execute(sql, parameters).fetchone()))
