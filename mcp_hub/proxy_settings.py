@@ -149,10 +149,18 @@ class PinSettings(Table):
 
 
 class UpstreamSettings(Table):
-    """One of `[[proxy.upstreams]]`: Anthropic, or any URL that is compatible."""
+    """One of `[[proxy.upstreams]]`: Anthropic, any URL that is compatible, or a cloud that has its models."""
 
     name: Name = Field(description="What it is called in pins, budgets and NAME/MODEL spellings.")
-    url: str = Field(repr=False, description="Base URL, without /v1.")
+    kind: Literal["anthropic", "openrouter", "bedrock", "vertex"] = Field(
+        "anthropic", description="What it speaks; anthropic is every URL that is compatible."
+    )
+    url: str | None = Field(
+        None, repr=False, description="Base URL, without /v1. Default: the kind's own; a compatible one needs it."
+    )
+    region: str | None = Field(None, min_length=1, description="Of bedrock and vertex, such as us-east-1 or global.")
+    project: str | None = Field(None, min_length=1, description="Of vertex: the project that is billed.")
+    profile: str | None = Field(None, min_length=1, description="Of bedrock: the profile in AWS's own configuration.")
     credential: str | None = Field(
         None, repr=False, description='What requests are sent with, such as "${ANTHROPIC_API_KEY}".'
     )
@@ -167,8 +175,8 @@ class UpstreamSettings(Table):
 
     @field_validator("url")
     @classmethod
-    def _http(cls, url: str) -> str:
-        if not is_url(url):
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and not is_url(url):
             raise ValueError(NO_URL)
         return url
 
@@ -176,6 +184,24 @@ class UpstreamSettings(Table):
     @classmethod
     def _reachable(cls, path: str | None) -> str | None:
         return None if path is None else checked_path(path)
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        needed = {"anthropic": ("url",), "bedrock": ("region",), "vertex": ("region", "project")}.get(self.kind, ())
+        for key in needed:
+            if getattr(self, key) is None:
+                raise ValueError(f"needs {key}, being of the kind {self.kind}")
+        known = {"bedrock": ("region", "profile"), "vertex": ("region", "project")}.get(self.kind, ())
+        for key in ("region", "project", "profile"):
+            if getattr(self, key) is not None and key not in known:
+                raise problem_at(f"an upstream of the kind {self.kind} has no {key}", key)
+        return self
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether it is asked with a credential that isn't the client's; a cloud's own comes from its environment."""
+        given = self.credential is not None or self.credential_file is not None
+        return given or self.kind in ("bedrock", "vertex")
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:
@@ -218,7 +244,7 @@ class ProxySettings(Table):
         False, description="true: who has no key of this proxy is refused. Declaring [[proxy.keys]] does it too."
     )
     upstreams: tuple[UpstreamSettings, ...] = Field(
-        (UpstreamSettings(name="anthropic", url="https://api.anthropic.com"),),
+        (UpstreamSettings.model_validate({"name": "anthropic", "url": "https://api.anthropic.com"}),),
         min_length=1,
         description="Where models are; the first one is asked unless a pin, a key or the model's name says otherwise.",
     )
@@ -269,8 +295,7 @@ class ProxySettings(Table):
 
         So it is too when an upstream has a credential: whoever reached the proxy would spend it.
         """
-        has_credential = any(each.credential is not None or each.credential_file is not None for each in self.upstreams)
-        return self.require_key or bool(self.keys) or has_credential
+        return self.require_key or bool(self.keys) or any(each.has_credential for each in self.upstreams)
 
     def check(self) -> None:
         """Whether a proxy can start with these settings, once every variable has its value.
@@ -296,7 +321,7 @@ class ProxySettings(Table):
             place = f"proxy.upstreams.{upstream.name}"
             if upstream.credential == "":
                 raise ConfigError("the credential is empty: is its environment variable set?", key=place)
-            if self.keys_required and upstream.credential is None and upstream.credential_file is None:
+            if self.keys_required and not upstream.has_credential:
                 raise ConfigError(
                     "clients come with keys of this proxy, so it needs a credential of its own: give credential or "
                     "credential_file.",

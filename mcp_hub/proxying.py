@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import sqlite3
+import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,7 +22,9 @@ from mcp_hub.proxy.keys import Keyring, declared, unused_budgets
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import PriceList
 from mcp_hub.proxy.server import application
-from mcp_hub.proxy.upstream import Compatible, Upstream
+from mcp_hub.proxy.upstreams.compatible import Compatible
+from mcp_hub.proxy.upstreams.connection import Connection
+from mcp_hub.proxy.upstreams.upstream import Upstream
 from mcp_hub.proxy_settings import ProxySettings, UpstreamSettings
 from mcp_hub.store.database import database_file
 from mcp_hub.store.keys import KeyStore
@@ -44,6 +47,9 @@ LATE_EVERY = 1.0
 """Seconds between tries to settle what couldn't be settled, because the database was locked or its disk full."""
 
 MIB = 1024 * 1024
+
+URLS = {"openrouter": "https://openrouter.ai/api"}
+"""Where the kinds of upstreams are that are in one place."""
 
 
 async def serve_proxy(
@@ -83,9 +89,7 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
         for text in unused_budgets(settings, keyring.records):
             logger.warning("%s", text)
         trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
-        upstreams: dict[str, Upstream] = {
-            each.name: Compatible(each.name, each.url, _credential(each), trust) for each in settings.upstreams
-        }
+        upstreams: dict[str, Upstream] = {each.name: _upstream(each, trust) for each in settings.upstreams}
         prices = PriceList.shipped().with_overrides({name: each.price for name, each in settings.prices.items()})
 
         async def follow_keys() -> None:
@@ -144,6 +148,12 @@ def _database(state: Path) -> tuple[Path, Lives, Life]:
         return database_file(state), lives, lives.begin()
     except (sqlite3.Error, OSError) as error:
         raise ConfigError(f"the proxy's ledger in {state} can't be opened: {error}.", key="proxy") from None
+
+
+def _upstream(settings: UpstreamSettings, trust: ssl.SSLContext) -> Upstream:
+    """An upstream of its kind. Raises ConfigError."""
+    url = settings.url or URLS[settings.kind]
+    return Compatible(url, _credential(settings), Connection(settings.name, url, trust))
 
 
 def _credential(upstream: UpstreamSettings) -> tuple[str, str] | None:

@@ -84,7 +84,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mcp_hub.proxy.sse",),
     ("mcp_hub.hub.catalog", "mcp_hub.sandbox.library", "mcp_hub.sandbox.protocol"),
     ("mcp_hub.hub.parameters", "mcp_hub.hub.policy", "mcp_hub.proxy.pins"),
-    ("mcp_hub.proxy.keys", "mcp_hub.proxy.parameters", "mcp_hub.proxy.upstream"),
+    ("mcp_hub.proxy.upstreams.compatible",),
+    ("mcp_hub.proxy.upstreams.connection",),
+    ("mcp_hub.proxy.keys", "mcp_hub.proxy.parameters", "mcp_hub.proxy.upstreams.upstream"),
     ("mcp_hub.hub.schemas",),
     ("mcp_hub.edit", "mcp_hub.importing"),
     ("mcp_hub.clients",),
@@ -94,7 +96,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mcp_hub.proxy.bounds", "mcp_hub.proxy.budgets"),
     ("mcp_hub.proxy.pricing", "mcp_hub.listening", "mcp_hub.prometheus"),
     ("mcp_hub.sandbox.limits", "mcp_hub.errors", "mcp_hub.names", "mcp_hub.sockets", "mcp_hub.table"),
-    ("mcp_hub", "mcp_hub.hub", "mcp_hub.proxy", "mcp_hub.sandbox", "mcp_hub.store"),
+    ("mcp_hub", "mcp_hub.hub", "mcp_hub.proxy", "mcp_hub.proxy.upstreams", "mcp_hub.sandbox", "mcp_hub.store"),
 )
 """Top to bottom: a module imports only from the layers below its own."""
 

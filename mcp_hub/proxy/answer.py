@@ -15,7 +15,7 @@ from mcp_hub.proxy.admission import Admission, Admitted, End
 from mcp_hub.proxy.pricing import Usage
 from mcp_hub.proxy.recording import Recorder, answered
 from mcp_hub.proxy.sse import SseParser
-from mcp_hub.proxy.upstream import BrokenError, Headers, Reply
+from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply
 from mcp_hub.proxy.wire import AnswerError
 from mcp_hub.store.ledger import Status
 

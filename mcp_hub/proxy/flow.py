@@ -25,7 +25,7 @@ from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.parameters import Parameters
 from mcp_hub.proxy.pins import ModelNotAllowedError, Pins, Route
 from mcp_hub.proxy.pricing import Usage
-from mcp_hub.proxy.upstream import BrokenError, Headers, UnreachedError, Upstream
+from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, UnreachedError, Upstream
 from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.ledger import Entry, Status
@@ -213,7 +213,8 @@ class Proxy:
         """The request, where it goes, and as it is sent: to the model that answers, without what that doesn't take."""
         request = MessagesRequest.parse(body, counts_tokens=counts_tokens)
         route = self._pins.resolve(request.model, key)
-        fields = {**self._parameters.adapted(request.json, route.model), "model": route.model}
+        changes = self._upstream(route.upstream).changes(request.json)
+        fields = {**self._parameters.adapted(request.json, route.model), **changes, "model": route.model}
         if fields == {"model": request.model}:
             return request, route, request
         return request, route, MessagesRequest.parse(request.changed(**fields), counts_tokens=counts_tokens)

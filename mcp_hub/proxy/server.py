@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_hub.proxy.answer import Outgoing
 from mcp_hub.proxy.flow import METRICS, Incoming
-from mcp_hub.proxy.upstream import BrokenError
+from mcp_hub.proxy.upstreams.upstream import BrokenError
 from mcp_hub.proxy.wire import AnswerError
 from mcp_hub.table import is_loopback
 

@@ -13,7 +13,7 @@ from mcp_hub.proxy.answer import Heard
 from mcp_hub.proxy.budgets import Want
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import Price, PriceList, Usage, cost, worst_cost
-from mcp_hub.proxy.upstream import Reply
+from mcp_hub.proxy.upstreams.upstream import Reply
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.database import FILE_NAME, open_database
 from mcp_hub.store.ledger import Entry, Ledger

@@ -1,22 +1,17 @@
-"""Sends a request to an upstream and hands its answer on, piece by piece.
+"""The connections to one upstream: a pool of them, their bounds, and foreign errors translated.
 
-Owns the connections. Above it is the flow, which knows what a request may cost; below it, Anthropic or any URL that
-speaks its Messages API. Nothing is sent twice: what an upstream has begun to answer, or may have, is billed.
+Above it are the kinds of upstreams, which know what to send; below it is the HTTP client.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
-from mcp_hub.errors import HubError
-
-Headers = Sequence[tuple[str, str]]
+from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply, UnreachedError
 
 CONNECT_WITHIN = 10.0
 """Seconds to a connection; an upstream that needs longer is down, as far as an agent is concerned."""
@@ -36,53 +31,12 @@ OF_ONE_HOP = frozenset({
 """Headers that are about one connection (RFC 9110, 7.6.1), or that the client library writes itself."""
 
 
-class UnreachedError(HubError):
-    """The request never reached the upstream, so nothing is billed."""
+class Connection:
+    """The connections to one upstream. Made inside the event loop that uses it."""
 
-
-class BrokenError(HubError):
-    """The upstream was reached and its answer isn't whole: something may be billed."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An upstream's answer, whose body is still to come; `close` must be called, also after its end."""
-
-    status: int
-    headers: Headers
-    body: AsyncIterator[bytes] = field(repr=False)
-    """Raises BrokenError where it breaks off."""
-    close: Callable[[], None] = field(repr=False)
-    """Lets the connection go; one whose answer isn't read to its end is closed, which cancels the answer."""
-
-    def header(self, name: str) -> str:
-        """A header's value, "" if there is none; `name` in lower case."""
-        return next((value for each, value in self.headers if each.lower() == name), "")
-
-
-class Upstream(Protocol):
-    """Where models are."""
-
-    async def send(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
-        """Send a request; its answer as soon as it begins. Raises UnreachedError and BrokenError."""
-        ...
-
-    async def close(self) -> None:
-        """Close every connection."""
-        ...
-
-
-class Compatible:
-    """Anthropic, or any URL that is compatible."""
-
-    def __init__(self, name: str, url: str, credential: tuple[str, str] | None, trust: ssl.SSLContext) -> None:
-        """`url` is the base, without /v1; `credential` a header and its value, in place of the client's own.
-
-        Made inside the event loop that uses it. A proxy of the environment (HTTPS_PROXY, NO_PROXY) is used.
-        """
+    def __init__(self, name: str, url: str, trust: ssl.SSLContext) -> None:
+        """`name` is the upstream's in servers.toml, `url` where it is: the environment may have a proxy for it."""
         self._name = name
-        self._url = url.rstrip("/")
-        self._credential = credential
         self._proxy = _environments_proxy(url)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEPT_FOR, ssl=trust),
@@ -94,13 +48,16 @@ class Compatible:
             max_field_size=HEADER_BYTES,
         )
 
-    async def send(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
-        """Send a request to `path`, which begins with /v1 and may have a query. Raises UnreachedError, BrokenError."""
+    async def send(self, method: str, url: str, headers: Headers, body: bytes) -> Reply:
+        """Send a request; its answer as soon as it begins. Raises UnreachedError, BrokenError.
+
+        Headers of one hop don't pass, and the answer is asked to come uncompressed: it is recorded.
+        """
         try:
             response = await self._session.request(
                 method,
-                URL(f"{self._url}{path}", encoded=True),
-                headers=self._sent(headers),
+                URL(url, encoded=True),
+                headers=_sent(headers),
                 data=body or None,
                 allow_redirects=False,
                 proxy=self._proxy,
@@ -127,14 +84,6 @@ class Compatible:
         """Close every connection."""
         await self._session.close()
 
-    def _sent(self, headers: Headers) -> list[tuple[str, str]]:
-        """The client's headers, with this upstream's credential if it has one, and no compression: it is recorded."""
-        dropped = {*OF_ONE_HOP, "accept-encoding"}
-        if self._credential is not None:
-            dropped |= {"x-api-key", "authorization"}
-        sent = [(name, _utf_8(value)) for name, value in headers if name.lower() not in dropped]
-        return [*sent, ("accept-encoding", "identity"), *([self._credential] if self._credential else [])]
-
     async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         content = response.content
         try:
@@ -152,6 +101,12 @@ def _environments_proxy(url: str) -> str | None:
     """The HTTP proxy that the environment has for a URL."""
     where = urlsplit(url)
     return None if proxy_bypass(where.hostname or "") else getproxies().get(where.scheme)
+
+
+def _sent(headers: Headers) -> list[tuple[str, str]]:
+    dropped = {*OF_ONE_HOP, "accept-encoding"}
+    sent = [(name, _utf_8(value)) for name, value in headers if name.lower() not in dropped]
+    return [*sent, ("accept-encoding", "identity")]
 
 
 def _utf_8(value: str) -> str:

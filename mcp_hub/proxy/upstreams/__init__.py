@@ -1,0 +1,1 @@
+"""Where models are: each kind of upstream is a module of its own, behind the Protocol of `upstream`."""
