@@ -136,13 +136,17 @@ class PinSettings(Table):
     when: str = Field(min_length=1, description="Glob over the model asked for.")
     model: str | None = Field(None, min_length=1, description="The model that answers; UPSTREAM/MODEL names both.")
     upstream: str | None = Field(None, description="The upstream that is asked.")
+    fallbacks: tuple[str, ...] = Field(
+        (),
+        description="UPSTREAM/MODEL, or UPSTREAM for the same model: asked in this order where the pin's own fails.",
+    )
     key: Name | None = Field(None, description="For this key only. Goes before pins for a team.")
     team: Name | None = Field(None, description="For this team's keys only. Goes before pins for all.")
 
     @model_validator(mode="after")
     def _pins_something(self) -> Self:
-        if self.model is None and self.upstream is None:
-            raise ValueError("needs model or upstream")
+        if self.model is None and self.upstream is None and not self.fallbacks:
+            raise ValueError("needs model, upstream or fallbacks")
         if self.key is not None and self.team is not None:
             raise ValueError("has both key and team; a pin is for one of them")
         return self
@@ -280,6 +284,11 @@ class ProxySettings(Table):
         named: Iterable[tuple[str | None, tuple[str | int, ...]]] = (
             *((key.upstream, ("keys", number, "upstream")) for number, key in enumerate(self.keys)),
             *((pin.upstream, ("pins", number, "upstream")) for number, pin in enumerate(self.pins)),
+            *(
+                (spelling.partition("/")[0], ("pins", number, "fallbacks", place))
+                for number, pin in enumerate(self.pins)
+                for place, spelling in enumerate(pin.fallbacks)
+            ),
             *((name, ("budgets", "upstream", name)) for name in self.budgets.upstream),
         )
         for upstream, at in named:

@@ -6,7 +6,7 @@ import sqlite3
 import ssl
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,8 @@ import httpx2
 from mcp_hub.errors import ConfigError, HubError
 from mcp_hub.listening import bound, listen, serve
 from mcp_hub.proxy.admission import Admission
+from mcp_hub.proxy.attempts import Attempts
+from mcp_hub.proxy.choice import Choice, Standing, State
 from mcp_hub.proxy.flow import Proxy
 from mcp_hub.proxy.keys import Keyring, declared, unused_budgets
 from mcp_hub.proxy.metrics import Metrics
@@ -30,6 +32,7 @@ from mcp_hub.store.database import database_file
 from mcp_hub.store.keys import KeyStore
 from mcp_hub.store.ledger import Ledger
 from mcp_hub.store.lives import Life, Lives
+from mcp_hub.store.upstream_states import UpstreamState, UpstreamStates
 from mcp_hub.table import address
 
 logger = logging.getLogger(__name__)
@@ -88,8 +91,6 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
         keyring = await known_keys()
         for text in unused_budgets(settings, keyring.records):
             logger.warning("%s", text)
-        trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
-        upstreams: dict[str, Upstream] = {each.name: _upstream(each, trust) for each in settings.upstreams}
         prices = PriceList.shipped().with_overrides({name: each.price for name, each in settings.prices.items()})
 
         async def follow_keys() -> None:
@@ -101,18 +102,6 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
                 except (sqlite3.Error, ValueError, HubError) as error:
                     logger.warning("the keys can't be read, so those known before count: %s", error)
 
-        metrics = Metrics(lambda model: prices.of(model) is not None)
-        admission = Admission(settings, prices, ledger, metrics, time.time)
-        proxy = Proxy(
-            settings,
-            lambda: keyring,
-            admission,
-            upstreams,
-            metrics,
-            clock=time.time,
-            new_id=lambda: f"mhreq_{uuid.uuid4().hex}",
-        )
-
         async def settle_late() -> None:
             while True:
                 await anyio.sleep(LATE_EVERY)
@@ -120,17 +109,60 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
                 with contextlib.suppress(sqlite3.Error):  # the next time, then
                     await anyio.to_thread.run_sync(ledger.recover, lives.has)
 
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(anyio.to_thread.run_sync, ledger.close)
+            trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
+            upstreams: dict[str, Upstream] = {}
+            for each in settings.upstreams:
+                upstreams[each.name] = _upstream(each, trust)
+                stack.push_async_callback(upstreams[each.name].close)
+            metrics = Metrics(lambda model: prices.of(model) is not None)
+            standings = _Standings(list(upstreams), metrics, UpstreamStates(path))
+            choice = Choice(list(upstreams), standings.changed)
+            admission = Admission(settings, prices, ledger, metrics, time.time)
+            attempts = Attempts(settings, admission, upstreams, choice, metrics, time.time)
+            names = list(upstreams)
+            proxy = Proxy(settings, lambda: keyring, admission, attempts, names, metrics, _new_id)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(follow_keys)
-                tasks.start_soon(settle_late)
+                for task in (follow_keys, settle_late, standings.keep):
+                    tasks.start_soon(task)
                 yield proxy
                 tasks.cancel_scope.cancel()
-        finally:
-            with anyio.CancelScope(shield=True):
-                for upstream in upstreams.values():
-                    await upstream.close()
-                await anyio.to_thread.run_sync(ledger.close)
+
+
+class _Standings:
+    """Tells how upstreams stand to the metrics at once, and to the database as soon as a thread can."""
+
+    def __init__(self, upstreams: Sequence[str], metrics: Metrics, states: UpstreamStates) -> None:
+        self._metrics = metrics
+        self._states = states
+        self._changed: dict[str, UpstreamState] = {}
+        self._any = anyio.Event()
+        for name in upstreams:
+            self.changed(Standing(name, State.CLOSED, ""))
+
+    def changed(self, standing: Standing) -> None:
+        """An upstream stands in another way."""
+        self._metrics.stands(standing.upstream, standing.state)
+        self._changed[standing.upstream] = UpstreamState(
+            standing.upstream, standing.state, time.time(), standing.reason
+        )
+        self._any.set()
+
+    async def keep(self) -> None:
+        """Write what has changed, until cancelled."""
+        while True:
+            await self._any.wait()
+            self._any = anyio.Event()
+            changed, self._changed = self._changed, {}
+            try:
+                await anyio.to_thread.run_sync(self._states.write, *changed.values())
+            except sqlite3.Error as error:
+                logger.warning("how upstreams stand isn't kept: %s", error)
+
+
+def _new_id() -> str:
+    return f"mhreq_{uuid.uuid4().hex}"
 
 
 def environment(url: str) -> Mapping[str, str]:

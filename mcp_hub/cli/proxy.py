@@ -7,7 +7,9 @@ import os
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,9 +174,10 @@ def revoke(name: str) -> None:
 @click.option("--by", "groups", type=click.Choice(GROUPS), multiple=True, help="What to add up by; may be repeated.")
 @click.option("--since", type=click.Choice(list(PERIODS)), default="month", show_default=True, help="How far back.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--upstreams", is_flag=True, help="By upstream, and how each stands now.")
 @json_option
 @says_what_is_wrong
-def usage(groups: tuple[str, ...], since: str, as_csv: bool, as_json: bool) -> None:
+def usage(groups: tuple[str, ...], since: str, as_csv: bool, upstreams: bool, as_json: bool) -> None:
     """Tell what went through the proxy: requests, tokens by kind, dollars, mean time to the first byte.
 
     Of the tokens, `written` and `read` are those of the prompt cache.
@@ -183,8 +186,13 @@ def usage(groups: tuple[str, ...], since: str, as_csv: bool, as_json: bool) -> N
     Example:  mcp_hub usage --by team --by model --since week
     """
 
-    by = groups or ("key", "model")
+    if upstreams and groups:
+        raise click.UsageError("--upstreams and --by exclude each other: the former is by upstream.")
+    by = ("upstream",) if upstreams else groups or ("key", "model")
     rows = _ledger().usage(time.time() - PERIODS[since] * DAY, by)
+    if upstreams and not as_csv:
+        _upstreams(rows, as_json)
+        return
     if as_json:
         click.echo(json.dumps([{**dict(zip(by, row.group, strict=True)), **_plain(row)} for row in rows], indent=2))
     elif as_csv:
@@ -198,24 +206,59 @@ def usage(groups: tuple[str, ...], since: str, as_csv: bool, as_json: bool) -> N
         _table(by, rows)
 
 
-def _table(by: tuple[str, ...], rows: "list[Row]") -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _upstreams(rows: "list[Row]", as_json: bool) -> None:
+    """How upstreams stand, with what went through each; one that nothing went through stands, too."""
+    from mcp_hub.store.upstream_states import UpstreamStates
 
+    used = {row.group[0]: row for row in rows}
+    told = [
+        {
+            "upstream": each.upstream,
+            "state": each.state,
+            "since": datetime.fromtimestamp(each.since, UTC).isoformat(timespec="seconds"),
+            "requests": used[each.upstream].requests if each.upstream in used else 0,
+            "errors": used[each.upstream].errors if each.upstream in used else 0,
+            "reason": each.reason,
+        }
+        for each in UpstreamStates(_database()).read()
+    ]
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    elif not told:
+        click.echo("No proxy has run yet: mcp_hub proxy", err=True)
+    else:
+        _print_table(
+            list(told[0]),
+            [[f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()] for row in told],
+        )
+
+
+def _table(by: tuple[str, ...], rows: "list[Row]") -> None:
     from mcp_hub.proxy.pricing import dollars_text
 
-    table = Table(box=None, header_style="bold")
-    for name in by:
-        table.add_column(name)
-    for name in ("requests", "errors", "tokens", "input", "written", "read", "output", "dollars", "first byte"):
-        table.add_column(name, justify="right")
+    heads = (*by, "requests", "errors", "tokens", "input", "written", "read", "output", "dollars", "first byte")
+    lines = []
     for row in rows:
         used = row.usage
         written = used.cache_write_5m + used.cache_write_1h
         counts = (row.requests, row.errors, row.tokens, used.input, written, used.cache_read, used.output)
         first = "-" if row.first_byte is None else f"{row.first_byte:.1f} s"
         named = [part or "-" for part in row.group]
-        table.add_row(*named, *(f"{count:,}" for count in counts), dollars_text(row.dollars), first)
+        lines.append([*named, *(f"{count:,}" for count in counts), dollars_text(row.dollars), first])
+    _print_table(heads, lines, numbers=heads[len(by) :])
+
+
+def _print_table(
+    heads: Sequence[str], lines: Sequence[Sequence[str]], numbers: Sequence[str] = ("requests", "errors")
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for head in heads:
+        table.add_column(head, justify="right" if head in numbers else "left")
+    for line in lines:
+        table.add_row(*line)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

@@ -10,7 +10,9 @@
     budgets      every cap that applies allows it, lets it wait for others to settle, or refuses it;
                  the ledger (mcp_hub.store) reserves the worst case in the transaction that decides
     admission    puts the last four together, and where there is no room, has the prompt counted, lowers, waits
-    upstream     sends it; the answer comes back piece by piece
+    choice       of several upstreams, the one that works, or that has the session's prompt cache
+    attempts     asks it, and where it fails before the first byte, the next one
+    upstreams    send it, each in what its upstream speaks; the answer comes back piece by piece
     sse          cuts a stream into events, which go on to the client byte for byte
     answer       holds all that until the client has it, or has gone
     recording    hears them pass: what was used, and the whole message

@@ -5,47 +5,36 @@ answer, by an upstream that breaks off, by a client that goes away. What isn't k
 """
 
 import hmac
-import json
 import logging
 import sqlite3
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import anyio.lowlevel
-
 from mcp_hub.prometheus import CONTENT_TYPE
 from mcp_hub.proxy import keys, wire
-from mcp_hub.proxy.admission import Admission, End, whose
-from mcp_hub.proxy.answer import Heard, Outgoing, Passed
+from mcp_hub.proxy.admission import Admission, whose
+from mcp_hub.proxy.answer import Outgoing, Passed
 from mcp_hub.proxy.apart import apart
+from mcp_hub.proxy.attempts import Asked, Attempts
+from mcp_hub.proxy.counting import COUNT_TOKENS
 from mcp_hub.proxy.keys import KeyRecord, Keyring
 from mcp_hub.proxy.metrics import Metrics
-from mcp_hub.proxy.parameters import Parameters
-from mcp_hub.proxy.pins import ModelNotAllowedError, Pins, Route
-from mcp_hub.proxy.pricing import Usage
-from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, UnreachedError, Upstream
+from mcp_hub.proxy.pins import ModelNotAllowedError, Pins
+from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, UnreachedError
 from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
-from mcp_hub.store.ledger import Entry, Status
 from mcp_hub.table import address, is_loopback
 
 logger = logging.getLogger(__name__)
 
-MESSAGES, COUNT_TOKENS, METRICS = "/v1/messages", "/v1/messages/count_tokens", "/metrics"
+MESSAGES, METRICS = "/v1/messages", "/metrics"
 
 CREDENTIALS = ("x-api-key", "authorization")
 SESSION_HEADER = "x-claude-code-session-id"
 
 FREE = ("/v1/models",)
 """Paths, and all below them, that cost nothing."""
-
-UNCOUNTED = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata", "service_tier")
-"""Fields of a request that count_tokens doesn't take."""
-
-COUNT_BYTES = 1_000_000
-"""Of a count's answer that are read: it is one number."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +62,25 @@ class Incoming:
 
 
 class Proxy:
-    """The flow, with what it needs: settings, keys, who admits, upstreams by name, and a clock."""
+    """The flow, with what it needs; `upstreams` are the names of all, the usual one first."""
 
     def __init__(
         self,
         settings: ProxySettings,
         keyring: Callable[[], Keyring],
         admission: Admission,
-        upstreams: Mapping[str, Upstream],
+        attempts: Attempts,
+        upstreams: Sequence[str],
         metrics: Metrics,
-        *,
-        clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self._settings = settings
         self._keyring = keyring
-        self._pins = Pins(settings.pins, list(upstreams))
-        self._parameters = Parameters.shipped()
+        self._pins = Pins(settings.pins, upstreams)
+        self._usual = upstreams[0]
         self._admission = admission
-        self._upstreams = upstreams
+        self._attempts = attempts
         self._metrics = metrics
-        self._clock = clock
         self._new_id = new_id
 
     async def handle(self, incoming: Incoming) -> Outgoing:
@@ -155,77 +142,21 @@ class Proxy:
 
     async def _message(self, id: str, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
         body = await incoming.read()
-        request, route, sent = await apart(len(body), lambda: self._routed(body, key))
-        told = wire.session_id(incoming.lower_headers.get(SESSION_HEADER)) or request.session
-        session = keys.session_of(told, key)
-        caps = keys.caps_of(self._settings, key, upstream=route.upstream, session=session)
-        entry = Entry(
-            id=id,
-            at=self._clock(),
-            key=key.name if key else "",
-            team=key.team if key else "",
-            customer=key.customer if key else "",
-            upstream=route.upstream,
-            session=session,
-            model_asked=request.model,
-            model=route.model,
-        )
-        headers = self._onward(incoming, key)
-        upstream = self._upstream(route.upstream)
-        admitted = await self._admission.admit(
-            entry, sent, caps, lambda asked: _prompt_tokens(upstream, headers, asked)
-        )
-        began = time.monotonic()
-        more = [
-            ("x-mcp-hub-request", id),
-            ("x-mcp-hub-model", _visible(route.model)),
-            ("x-mcp-hub-upstream", route.upstream),
-        ]
-        if admitted.lowered is not None:
-            more.append(("x-mcp-hub-max-tokens", str(admitted.lowered)))
-        used: Usage | None = Usage()
-        status = Status.LEFT
-        try:
-            await anyio.lowlevel.checkpoint_if_cancelled()  # before a byte has gone out, nothing can be billed
-            used, status = None, Status.BROKEN
-            reply = await upstream.send("POST", incoming.target, headers, admitted.body)
-        except UnreachedError:
-            await self._admission.settle(admitted, End(Usage(), Status.FAILED, 0, None, time.monotonic() - began))
-            raise
-        except BaseException:  # broken or cancelled: it may have been read, and billed
-            await self._admission.settle(admitted, End(used, status, 0, None, time.monotonic() - began))
-            raise
-        heard = Heard(reply, admitted, self._admission, began)
-        if reply.header("content-encoding") not in ("", "identity"):
-            await heard.close()
-            raise BrokenError(f"The upstream {route.upstream!r} compresses its answers, though it was asked not to.")
-        kept = [each for each in reply.headers if not heard.streams or each[0].lower() != "content-length"]
-        return Outgoing(reply.status, [*kept, *more], heard)
-
-    def _upstream(self, name: str) -> Upstream:
-        if name not in self._upstreams:
-            raise AnswerError("api_error", f"The upstream {name!r} isn't in servers.toml any more.", status=503)
-        return self._upstreams[name]
-
-    def _routed(
-        self, body: bytes, key: KeyRecord | None, *, counts_tokens: bool = False
-    ) -> tuple[MessagesRequest, Route, MessagesRequest]:
-        """The request, where it goes, and as it is sent: to the model that answers, without what that doesn't take."""
-        request = MessagesRequest.parse(body, counts_tokens=counts_tokens)
-        route = self._pins.resolve(request.model, key)
-        changes = self._upstream(route.upstream).changes(request.json)
-        fields = {**self._parameters.adapted(request.json, route.model), **changes, "model": route.model}
-        if fields == {"model": request.model}:
-            return request, route, request
-        return request, route, MessagesRequest.parse(request.changed(**fields), counts_tokens=counts_tokens)
+        request = await apart(len(body), lambda: MessagesRequest.parse(body))
+        routes = self._pins.resolve(request.model, key)
+        session = wire.session_id(incoming.lower_headers.get(SESSION_HEADER)) or request.session
+        asked = Asked(id, request, incoming.target, self._onward(incoming, key), key, session)
+        return await self._attempts.answer(asked, routes)
 
     async def _count(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
         body = await incoming.read()
-        _, route, sent = await apart(len(body), lambda: self._routed(body, key, counts_tokens=True))
+        request = await apart(len(body), lambda: MessagesRequest.parse(body, counts_tokens=True))
+        route, *_ = self._pins.resolve(request.model, key)
+        sent = await apart(len(body), lambda: self._attempts.prepared(request, route, counts_tokens=True))
         return await self._passed(incoming, key, route.upstream, sent.body)
 
     async def _other(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
-        upstream = key.upstream if key is not None and key.upstream else next(iter(self._upstreams))
+        upstream = key.upstream if key is not None and key.upstream else self._usual
         caps = keys.caps_of(self._settings, key, upstream=upstream, session=keys.session_of(None, key))
         reads = incoming.method in ("GET", "HEAD")
         free = reads and any(incoming.path == path or incoming.path.startswith(f"{path}/") for path in FREE)
@@ -239,7 +170,7 @@ class Proxy:
 
     async def _passed(self, incoming: Incoming, key: KeyRecord | None, upstream: str, body: bytes) -> Outgoing:
         sent = self._onward(incoming, key)
-        reply = await self._upstream(upstream).send(incoming.method, incoming.target, sent, body)
+        reply = await self._attempts.upstream(upstream).send(incoming.method, incoming.target, sent, body)
         return Outgoing(reply.status, reply.headers, Passed(reply))
 
     def _onward(self, incoming: Incoming, key: KeyRecord | None) -> Headers:
@@ -249,27 +180,3 @@ class Proxy:
             for name, value in incoming.headers
             if name.lower() not in CREDENTIALS or (key is None and keys.PREFIX not in value)
         ]
-
-
-async def _prompt_tokens(upstream: Upstream, headers: Headers, request: MessagesRequest) -> int | None:
-    """The prompt's tokens as the upstream counts them; None where it doesn't say."""
-    body = await apart(len(request.body), lambda: request.changed(**dict.fromkeys(UNCOUNTED)))
-    try:
-        reply = await upstream.send("POST", COUNT_TOKENS, headers, body)
-        try:
-            told = bytearray()
-            async for piece in reply.body:
-                told += piece
-                if len(told) > COUNT_BYTES:
-                    return None
-        finally:
-            reply.close()
-        tokens = json.loads(told)["input_tokens"] if reply.status == 200 else None
-    except (UnreachedError, BrokenError, ValueError, TypeError, KeyError):
-        return None
-    return tokens if isinstance(tokens, int) and tokens >= 0 else None
-
-
-def _visible(text: str) -> str:
-    """A text as a header can have it."""
-    return text.encode("ascii", "backslashreplace").decode()

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from mcp_hub.prometheus import Registry
 from mcp_hub.proxy.budgets import Kind, Standing
+from mcp_hub.proxy.choice import State
 from mcp_hub.proxy.pricing import Usage
 from mcp_hub.store.ledger import Entry, Status
 
@@ -43,6 +44,18 @@ class Metrics:
         self._refused = Counter(
             "mcp_hub_proxy_refused", "Requests answered with an error of the proxy's own.", ("type",), registry=registry
         )
+        self._fallbacks = Counter(
+            "mcp_hub_proxy_fallbacks",
+            "Requests for which another upstream was asked.",
+            ("upstream",),
+            registry=registry,
+        )
+        self._states = Gauge(
+            "mcp_hub_proxy_upstream_state",
+            "1 for the state that an upstream is in.",
+            ("upstream", "state"),
+            registry=registry,
+        )
         self._under_way = Gauge("mcp_hub_proxy_under_way", "Requests admitted that haven't ended.", registry=registry)
         self._limit = _of_caps("limit", "A cap, in dollars, tokens or requests.", registry)
         self._spent = _of_caps("spent", "Spent in a cap's present window.", registry)
@@ -71,6 +84,15 @@ class Metrics:
     def refused(self, type: str) -> None:
         """A request was answered with an error of the proxy's own; `type` as the Messages API names it."""
         self._refused.labels(type).inc()
+
+    def fell_back(self, upstream: str) -> None:
+        """Another upstream is asked, since this one failed before it answered."""
+        self._fallbacks.labels(upstream).inc()
+
+    def stands(self, upstream: str, state: State) -> None:
+        """An upstream's state has changed, or is told at the start."""
+        for each in State:
+            self._states.labels(upstream, each).set(each is state)
 
     async def exposition(self, standings: Sequence[Standing]) -> bytes:
         """All of it as Prometheus reads it, with how the caps stand now. Written in a thread: it takes milliseconds."""

@@ -52,11 +52,12 @@ class Pins:
         self._pins = pins
         self._upstreams = upstreams
 
-    def resolve(self, asked: str, key: KeyRecord | None) -> Route:
-        """Where a request for `asked` (MODEL, or UPSTREAM/MODEL) goes when `key` makes it.
+    def resolve(self, asked: str, key: KeyRecord | None) -> list[Route]:
+        """Where a request for `asked` (MODEL, or UPSTREAM/MODEL) goes when `key` makes it, and then where that fails.
 
         Where a pin names a model and no upstream, the key's upstream or else the first one has it: what the client
-        put before its own model's name is about that model. Raises ModelNotAllowedError.
+        put before its own model's name is about that model. Of a pin's fallbacks, those that the key may use are kept.
+        Raises ModelNotAllowedError.
         """
         named, model = self._split(asked)
         own = key.upstream if key is not None else None
@@ -73,9 +74,18 @@ class Pins:
         else:
             named, model = self._split(pin.model)
             route = Route(model, named or usual)
-        if key is not None and key.allowed_models and not _any_fits(key.allowed_models, route):
+        if not _may_use(key, route):
+            assert key is not None
             raise ModelNotAllowedError.model(asked, route, key)
-        return route
+        fallbacks = [self._fallback(spelling, route) for spelling in pin.fallbacks] if pin is not None else []
+        return [route, *(each for each in dict.fromkeys(fallbacks) if each != route and _may_use(key, each))]
+
+    def _fallback(self, spelling: str, route: Route) -> Route:
+        """UPSTREAM/MODEL, or UPSTREAM alone for the same model."""
+        if spelling in self._upstreams:
+            return Route(route.model, spelling)
+        named, model = self._split(spelling)
+        return Route(model, named or route.upstream)
 
     def _split(self, spelling: str) -> tuple[str | None, str]:
         """UPSTREAM/MODEL in its parts. What stands before a slash and is no upstream belongs to the model's name."""
@@ -89,6 +99,10 @@ class Pins:
         for_team = (pin for pin in fitting if key is not None and pin.team == key.team)
         for_all = (pin for pin in fitting if pin.key is None and pin.team is None)
         return next((pin for scope in (for_key, for_team, for_all) for pin in scope), None)
+
+
+def _may_use(key: KeyRecord | None, route: Route) -> bool:
+    return key is None or not key.allowed_models or _any_fits(key.allowed_models, route)
 
 
 def _any_fits(globs: Sequence[str], route: Route) -> bool:

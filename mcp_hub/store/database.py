@@ -189,6 +189,16 @@ def _keys(db: Database) -> None:
     db.table("proxy_keys").create_index(["digest"], unique=True)
 
 
+@migrations(name="0007_upstreams")
+def _upstreams(db: Database) -> None:
+    """How the proxy's upstreams stand, by name."""
+    db.table("proxy_upstreams").create(
+        {"upstream": str, "state": str, "since": float, "reason": str},
+        pk="upstream",
+        not_null={"state", "since", "reason"},
+    )
+
+
 def open_database(folder: Path) -> Database:
     """The database in `folder`, made readable by this user only and migrated.
 

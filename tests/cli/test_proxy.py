@@ -21,6 +21,7 @@ from mcp_hub.store import ledger
 from mcp_hub.store.database import FILE_NAME, open_database
 from mcp_hub.store.keys import KeyStore
 from mcp_hub.store.ledger import Entry, Ledger, Status
+from mcp_hub.store.upstream_states import UpstreamState, UpstreamStates
 from tests.cli.commands import mcp_hub
 from tests.support import PATIENCE
 
@@ -125,6 +126,25 @@ class TestUsage:
 
     def test_it_can_be_grouped_by_all_that_the_ledger_groups_by(self) -> None:
         assert set(proxy.GROUPS) == set(ledger.GROUPS)
+
+    def test_upstreams_are_told_with_how_they_stand(self, spent: Path, empty: Path) -> None:
+        states = UpstreamStates(spent / FILE_NAME)
+        states.write(UpstreamState("anthropic", "closed", 0, ""))
+        states.write(UpstreamState("bedrock", "open", 0, "bedrock answered 529"))
+        assert mcp_hub("usage", "--upstreams", cwd=empty).stdout == snapshot("""\
+ upstream   state   since                      requests  errors  reason               \n\
+ anthropic  closed  1970-01-01T00:00:00+00:00         3       0                       \n\
+ bedrock    open    1970-01-01T00:00:00+00:00         0       0  bedrock answered 529 \n\
+""")
+        first, second = json.loads(mcp_hub("usage", "--upstreams", "--json", cwd=empty).stdout)
+        assert (first["upstream"], first["requests"], second["reason"]) == ("anthropic", 3, "bedrock answered 529")
+        assert mcp_hub("usage", "--upstreams", "--by", "key", cwd=empty).returncode == 2
+
+    @pytest.mark.usefixtures("state")
+    def test_before_a_proxy_has_run_there_are_no_upstreams(self, empty: Path) -> None:
+        done = mcp_hub("usage", "--upstreams", cwd=empty)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "No proxy has run yet" in done.stderr
 
     @pytest.mark.usefixtures("state")
     def test_nothing_yet_is_said(self, empty: Path) -> None:

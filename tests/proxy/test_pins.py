@@ -1,5 +1,8 @@
 """Pins: which rule decides, which upstream a spelling selects, and what a key may not have."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +16,7 @@ UPSTREAMS = ("anthropic", "bedrock", "vertex")
 OPUS, SONNET, HAIKU = "claude-opus-4-7", "claude-sonnet-4-6", "claude-haiku-4-5"
 
 
-def pins(*rules: dict[str, str]) -> Pins:
+def pins(*rules: Mapping[str, Any]) -> Pins:
     return Pins([PinSettings.model_validate(rule) for rule in rules], UPSTREAMS)
 
 
@@ -38,7 +41,7 @@ def key(name: str = "ci", team: str = "web", upstream: str | None = None, allowe
     ],
 )
 def test_without_pins_a_model_is_itself_at_the_upstream_before_its_name(asked: str, route: Route) -> None:
-    assert pins().resolve(asked, None) == route
+    assert pins().resolve(asked, None)[0] == route
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_a_pin_for_the_key_goes_before_its_teams_and_this_before_one_for_all(
         {"when": "claude-opus-*", "model": HAIKU, "team": "web"},
         {"when": "*", "upstream": "bedrock", "key": "ci"},
     )
-    assert rules.resolve(asked, who).model == model
+    assert rules.resolve(asked, who)[0].model == model
 
 
 def test_in_a_scope_the_first_that_fits_decides_and_leads_nowhere_further() -> None:
@@ -69,13 +72,13 @@ def test_in_a_scope_the_first_that_fits_decides_and_leads_nowhere_further() -> N
         {"when": "claude-*", "model": HAIKU},
         {"when": SONNET, "model": "other"},
     )
-    assert rules.resolve(OPUS, None).model == SONNET
-    assert rules.resolve("claude-sonnet-5", None).model == HAIKU
+    assert rules.resolve(OPUS, None)[0].model == SONNET
+    assert rules.resolve("claude-sonnet-5", None)[0].model == HAIKU
 
 
 @pytest.mark.parametrize("asked", [OPUS, f"anthropic/{OPUS}", f"bedrock/{OPUS}", "Claude-OPUS-4-7", f"vertex/{OPUS}"])
 def test_no_spelling_gets_around_a_pin(asked: str) -> None:
-    assert pins({"when": "claude-opus-*", "model": SONNET}).resolve(asked, None) == Route(SONNET, "anthropic")
+    assert pins({"when": "claude-opus-*", "model": SONNET}).resolve(asked, None)[0] == Route(SONNET, "anthropic")
 
 
 @pytest.mark.parametrize(
@@ -88,15 +91,15 @@ def test_no_spelling_gets_around_a_pin(asked: str) -> None:
     ],
 )
 def test_a_pin_says_where_its_model_is(pin: dict[str, str], route: Route) -> None:
-    assert pins({"when": "*", **pin}).resolve(f"bedrock/{OPUS}", None) == route
+    assert pins({"when": "*", **pin}).resolve(f"bedrock/{OPUS}", None)[0] == route
 
 
 def test_a_keys_own_upstream_is_asked_unless_a_pin_says_otherwise() -> None:
     own = key(upstream="bedrock")
-    assert pins().resolve(OPUS, own) == Route(OPUS, "bedrock")
-    assert pins().resolve(f"bedrock/{OPUS}", own) == Route(OPUS, "bedrock")
-    assert pins({"when": "*", "model": SONNET}).resolve(OPUS, own) == Route(SONNET, "bedrock")
-    assert pins({"when": "*", "upstream": "vertex"}).resolve(OPUS, own) == Route(OPUS, "vertex")
+    assert pins().resolve(OPUS, own)[0] == Route(OPUS, "bedrock")
+    assert pins().resolve(f"bedrock/{OPUS}", own)[0] == Route(OPUS, "bedrock")
+    assert pins({"when": "*", "model": SONNET}).resolve(OPUS, own)[0] == Route(SONNET, "bedrock")
+    assert pins({"when": "*", "upstream": "vertex"}).resolve(OPUS, own)[0] == Route(OPUS, "vertex")
 
 
 def test_a_key_of_one_upstream_cant_spell_its_way_to_another() -> None:
@@ -111,7 +114,7 @@ def test_a_key_of_one_upstream_cant_spell_its_way_to_another() -> None:
 @pytest.mark.parametrize("allowed", ["claude-sonnet-*", "CLAUDE-SONNET-4-6", "anthropic/*", "*sonnet*"])
 def test_what_a_pin_leads_to_is_what_must_be_allowed(allowed: str) -> None:
     rules = pins({"when": "claude-opus-*", "model": SONNET})
-    assert rules.resolve(OPUS, key(allowed=("other", allowed))) == Route(SONNET, "anthropic")
+    assert rules.resolve(OPUS, key(allowed=("other", allowed)))[0] == Route(SONNET, "anthropic")
 
 
 def test_a_model_that_isnt_allowed_is_refused_with_those_that_are() -> None:
@@ -165,10 +168,30 @@ def test_any_model_gets_a_known_upstream_and_an_allowed_model_or_an_error(
 ) -> None:
     who = key(upstream=upstream, allowed=allowed)
     try:
-        route = pins(*rules).resolve(asked, who)
+        route = pins(*rules).resolve(asked, who)[0]
     except ModelNotAllowedError:
         assert allowed or upstream
         return
     assert route.upstream in UPSTREAMS
     assert allowed != ("claude-*",) or route.model.lower().startswith("claude-")
     assert allowed != ("vertex/*",) or route.upstream == "vertex" or route.model.lower().startswith("vertex/")
+
+
+def test_fallbacks_are_a_pins_own_in_its_order_and_none_is_asked_twice() -> None:
+    rules = pins(
+        {"when": "*", "upstream": "vertex", "fallbacks": ["bedrock/eu." + OPUS, "anthropic", "vertex", "anthropic"]}
+    )
+    assert rules.resolve(OPUS, None) == [
+        Route(OPUS, "vertex"),
+        Route("eu." + OPUS, "bedrock"),
+        Route(OPUS, "anthropic"),
+    ]
+    assert pins().resolve(OPUS, None) == [Route(OPUS, "anthropic")]
+
+
+def test_a_key_falls_back_only_to_what_it_may_use() -> None:
+    rules = pins({"when": "*", "fallbacks": [f"vertex/{SONNET}", f"bedrock/{HAIKU}"]})
+    assert rules.resolve(OPUS, key(allowed=("claude-opus-*", "claude-haiku-*"))) == [
+        Route(OPUS, "anthropic"),
+        Route(HAIKU, "bedrock"),
+    ]

@@ -1,0 +1,206 @@
+"""Asks a request's upstreams one after the other until one begins an answer; each try is reserved and settled alone.
+
+Another one is asked only before the first byte has gone to the client: where an upstream can't be reached, breaks off,
+or answers that it is overloaded, out of order, or asked too often.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import anyio.lowlevel
+
+from mcp_hub.errors import HubError
+from mcp_hub.proxy import keys
+from mcp_hub.proxy.admission import Admission, End
+from mcp_hub.proxy.answer import Heard, Outgoing
+from mcp_hub.proxy.apart import apart
+from mcp_hub.proxy.choice import Choice
+from mcp_hub.proxy.counting import prompt_tokens
+from mcp_hub.proxy.keys import KeyRecord
+from mcp_hub.proxy.metrics import Metrics
+from mcp_hub.proxy.parameters import Parameters
+from mcp_hub.proxy.pins import Route
+from mcp_hub.proxy.pricing import Usage
+from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply, UnreachedError, Upstream
+from mcp_hub.proxy.wire import AnswerError, MessagesRequest
+from mcp_hub.proxy_settings import ProxySettings
+from mcp_hub.store.ledger import Entry, Status
+
+PASSING = frozenset({429, 500, 502, 503, 504, 529})
+"""Statuses of an upstream's answer that another upstream may not give."""
+
+ERROR_BYTES = 64 * 1024
+"""Of an upstream's error that are kept while another upstream is asked."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to /v1/messages, as the flow has understood it; `headers` are those that go on."""
+
+    id: str
+    request: MessagesRequest
+    target: str
+    headers: Headers = field(repr=False)
+    key: KeyRecord | None
+    session: str | None
+    """As its client tells it."""
+
+
+class _FailedError(Exception):
+    """An upstream gave no answer that another one couldn't better; `kept` is what the client gets if none does."""
+
+    def __init__(self, reason: str, kept: Outgoing | HubError) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.kept = kept
+
+
+class Attempts:
+    """The tries, with what they need."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        admission: Admission,
+        upstreams: Mapping[str, Upstream],
+        choice: Choice,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._admission = admission
+        self._upstreams = upstreams
+        self._parameters = Parameters.shipped()
+        self._choice = choice
+        self._metrics = metrics
+        self._clock = clock
+
+    async def answer(self, asked: Asked, routes: Sequence[Route]) -> Outgoing:
+        """The answer of the first upstream that begins one; its body must be closed.
+
+        Raises AnswerError, UnreachedError and BrokenError, as there is nothing else to answer.
+        """
+        failed: _FailedError | None = None
+        ordered = self._choice.order(routes, asked.session, time.monotonic())
+        for number, route in enumerate(ordered, start=1):
+            try:
+                return await self._one(asked, route, number, is_last=number == len(ordered), before=failed)
+            except _FailedError as error:
+                self._metrics.fell_back(route.upstream)
+                failed = error
+            except AnswerError:  # this one can't be asked, for a budget or for what it can do
+                if failed is None:
+                    raise
+                break
+        assert failed is not None
+        if isinstance(failed.kept, HubError):
+            raise failed.kept
+        return failed.kept
+
+    def prepared(self, request: MessagesRequest, route: Route, *, counts_tokens: bool = False) -> MessagesRequest:
+        """A request as it is sent: to the model that answers, without what that or its upstream doesn't take.
+
+        Raises BadRequestError for what the upstream can't do.
+        """
+        changes = self.upstream(route.upstream).changes(request.json)
+        fields = {**self._parameters.adapted(request.json, route.model), **changes, "model": route.model}
+        if fields == {"model": request.model}:
+            return request
+        return MessagesRequest.parse(request.changed(**fields), counts_tokens=counts_tokens)
+
+    def upstream(self, name: str) -> Upstream:
+        """An upstream by its name. Raises AnswerError for one that isn't there any more."""
+        if name not in self._upstreams:
+            raise AnswerError("api_error", f"The upstream {name!r} isn't in servers.toml any more.", status=503)
+        return self._upstreams[name]
+
+    async def _one(
+        self, asked: Asked, route: Route, number: int, *, is_last: bool, before: _FailedError | None
+    ) -> Outgoing:
+        """One try. Raises _FailedError only where it isn't the last."""
+        upstream = self.upstream(route.upstream)
+        sent = await apart(len(asked.request.body), lambda: self.prepared(asked.request, route))
+        key, session = asked.key, keys.session_of(asked.session, asked.key)
+        caps = keys.caps_of(self._settings, key, upstream=route.upstream, session=session)
+        entry = Entry(
+            id=asked.id if number == 1 else f"{asked.id}-{number}",
+            at=self._clock(),
+            key=key.name if key else "",
+            team=key.team if key else "",
+            customer=key.customer if key else "",
+            upstream=route.upstream,
+            session=session,
+            model_asked=asked.request.model,
+            model=route.model,
+        )
+        admitted = await self._admission.admit(
+            entry, sent, caps, lambda counted: prompt_tokens(upstream, asked.headers, counted)
+        )
+        began = time.monotonic()
+        used: Usage | None = Usage()
+        status = Status.LEFT
+        try:
+            await anyio.lowlevel.checkpoint_if_cancelled()  # before a byte has gone out, nothing can be billed
+            used, status = None, Status.BROKEN
+            reply = await upstream.send("POST", asked.target, asked.headers, admitted.body)
+        except (UnreachedError, BrokenError) as error:
+            used, status = (Usage(), Status.FAILED) if isinstance(error, UnreachedError) else (None, Status.BROKEN)
+            await self._admission.settle(admitted, End(used, status, 0, None, time.monotonic() - began))
+            self._choice.failed(route.upstream, error.text, time.monotonic())
+            if is_last:
+                raise
+            raise _FailedError(error.text, error) from None
+        except BaseException:  # cancelled: it may have been read, and billed
+            await self._admission.settle(admitted, End(used, status, 0, None, time.monotonic() - began))
+            raise
+        heard = Heard(reply, admitted, self._admission, began)
+        if reply.header("content-encoding") not in ("", "identity"):
+            await heard.close()
+            raise BrokenError(f"The upstream {route.upstream!r} compresses its answers, though it was asked not to.")
+        more = [
+            ("x-mcp-hub-request", entry.id),
+            ("x-mcp-hub-model", _visible(route.model)),
+            ("x-mcp-hub-upstream", route.upstream),
+        ]
+        if admitted.lowered is not None:
+            more.append(("x-mcp-hub-max-tokens", str(admitted.lowered)))
+        if before is not None:
+            more.append(("x-mcp-hub-fallback", _visible(before.reason)))
+        kept = [each for each in reply.headers if not heard.streams or each[0].lower() != "content-length"]
+        answer = Outgoing(reply.status, [*kept, *more], heard)
+        if reply.status not in PASSING:
+            self._choice.answered(route.upstream, asked.session, time.monotonic())
+            return answer
+        reason = f"{route.upstream} answered {reply.status}"
+        self._choice.failed(route.upstream, reason, time.monotonic(), again_after=_again_after(reply))
+        if is_last:
+            return answer
+        raise _FailedError(reason, await _whole(answer, heard))
+
+
+async def _whole(answer: Outgoing, heard: Heard) -> Outgoing:
+    """An error with its body read, so that it is settled and its connection free while another upstream is asked."""
+    body = bytearray()
+    try:
+        async for piece in heard.pieces():
+            body += piece
+            if len(body) > ERROR_BYTES:
+                break
+    except BrokenError:
+        pass  # what has come is what there is
+    finally:
+        await heard.close()
+    headers = [each for each in answer.headers if each[0].lower() != "content-length"]
+    return Outgoing(answer.status, headers, bytes(body))
+
+
+def _again_after(reply: Reply) -> float | None:
+    """The seconds of a 429's retry-after; None where it doesn't say."""
+    told = reply.header("retry-after")
+    return float(told) if reply.status == 429 and told.isdecimal() else None
+
+
+def _visible(text: str) -> str:
+    """A text as a header can have it."""
+    return text.encode("ascii", "backslashreplace").decode()
