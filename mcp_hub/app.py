@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from mcp_hub import tracing
 from mcp_hub.config import Loaded
 from mcp_hub.folders import Folders
 from mcp_hub.hub import upfront
@@ -35,6 +36,7 @@ from mcp_hub.hub.programs import Programs
 from mcp_hub.hub.scripts import SharedScripts
 from mcp_hub.hub.session import Listed, is_legacy
 from mcp_hub.hub.shapes import merged
+from mcp_hub.hub.spans import Spans
 from mcp_hub.hub.unseen import Unseen
 from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.pool import Pool
@@ -329,7 +331,9 @@ async def open_hub(
         metrics=metrics,
     )
     try:
-        async with downstreams, pool:
+        async with tracing.tracer(os.environ) as tracer, downstreams, pool:
+            if tracer is not None:
+                journal.spans = Spans(tracer, lambda: live.settings)
             yield hub
     finally:
         with anyio.CancelScope(shield=True):

@@ -1,7 +1,9 @@
 """Sends what the hub and the proxy log to stderr and to a file; never to stdout, which belongs to the protocol."""
 
 import logging
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 from mcp_hub.folders import STATE_VARIABLE, Folders
 
@@ -20,9 +22,8 @@ def log_to(where: Folders, level: str) -> None:
     problem: OSError | None = None
     try:
         where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = RotatingFileHandler(where.logs / "hub.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+        file = _PrivateFile(where.logs / "hub.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-        (where.logs / "hub.log").chmod(0o600)
         handlers.append(file)
     except OSError as error:
         problem = error
@@ -30,3 +31,12 @@ def log_to(where: Folders, level: str) -> None:
     logging.getLogger("mcp_hub").setLevel(logging.DEBUG if level == "DEBUG" else logging.INFO)
     if problem is not None:
         logger.warning("no log file can be written in %s (%s); set %s", where.logs, problem.strerror, STATE_VARIABLE)
+
+
+class _PrivateFile(RotatingFileHandler):
+    """Every file that it begins is for its user only."""
+
+    def _open(self) -> TextIOWrapper:
+        opened = super()._open()
+        Path(self.baseFilename).chmod(0o600)
+        return opened

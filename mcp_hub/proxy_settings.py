@@ -263,6 +263,9 @@ class ProxySettings(Table):
         "lower", description="What happens to a max_tokens that a budget has no room for."
     )
     output_floor: int = Field(1024, ge=1, le=1_000_000, description="Tokens below which max_tokens isn't lowered.")
+    hosts: tuple[str, ...] = Field(
+        (), description="Names under which a TLS proxy in front of it is asked; on loopback, others are refused."
+    )
     metrics_token: str | None = Field(
         None, repr=False, description="The bearer token with which /metrics is read; beyond loopback it needs one."
     )

@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
+import os
 import sqlite3
-import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+from mcp_hub import tracing
 from mcp_hub.errors import ConfigError, HubError
 from mcp_hub.listening import bound, listen, serve
 from mcp_hub.proxy.admission import Admission
@@ -23,11 +24,11 @@ from mcp_hub.proxy.flow import Proxy
 from mcp_hub.proxy.keys import Keyring, declared, unused_budgets
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import PriceList
-from mcp_hub.proxy.server import application
-from mcp_hub.proxy.upstreams.compatible import Compatible
-from mcp_hub.proxy.upstreams.connection import Connection
+from mcp_hub.proxy.server import Application
+from mcp_hub.proxy.spans import Spans
+from mcp_hub.proxy.upstreams.opening import opened
 from mcp_hub.proxy.upstreams.upstream import Upstream
-from mcp_hub.proxy_settings import ProxySettings, UpstreamSettings
+from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.database import database_file
 from mcp_hub.store.keys import KeyStore
 from mcp_hub.store.ledger import Ledger
@@ -51,9 +52,6 @@ LATE_EVERY = 1.0
 
 MIB = 1024 * 1024
 
-URLS = {"openrouter": "https://openrouter.ai/api"}
-"""Where the kinds of upstreams are that are in one place."""
-
 
 async def serve_proxy(
     settings: ProxySettings,
@@ -66,14 +64,18 @@ async def serve_proxy(
     `state` is the folder of the database; `listen_at` goes before `proxy.listen`. Raises ConfigError.
     """
     settings = settings if listen_at is None else settings.model_copy(update={"listen": listen_at})
+    try:
+        host, port = address(settings.listen)
+    except ValueError as error:
+        raise ConfigError(f"--listen {listen_at}: {error}.") from None
     settings.check()
-    host, port = address(settings.listen)
     with contextlib.closing(await anyio.to_thread.run_sync(listen, host, port, INSTEAD)) as listener:
         async with open_proxy(settings, state) as proxy:
             name, number = bound(listener)
             on_listening(f"http://{name}:{number}", settings.keys_required)
-            app = application(proxy.handle, settings.max_body_mib * MIB)
-            await serve(app, listener, end_within=END_WITHIN, date_header=False)  # the upstream's date passes
+            app = Application(proxy.handle, settings.max_body_mib * MIB, settings.hosts)
+            # The upstream's date passes, in place of one of this server.
+            await serve(app, listener, end_within=END_WITHIN, date_header=False, last_words=app.end)
 
 
 @asynccontextmanager
@@ -114,12 +116,14 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
             trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
             upstreams: dict[str, Upstream] = {}
             for each in settings.upstreams:
-                upstreams[each.name] = _upstream(each, trust)
+                upstreams[each.name] = opened(each, trust)
                 stack.push_async_callback(upstreams[each.name].close)
-            metrics = Metrics(lambda model: prices.of(model) is not None)
+            metrics = Metrics(prices.entry)
             standings = _Standings(list(upstreams), metrics, UpstreamStates(path))
             choice = Choice(list(upstreams), standings.changed)
-            admission = Admission(settings, prices, ledger, metrics, time.time)
+            tracer = await stack.enter_async_context(tracing.tracer(os.environ))
+            spans = Spans(tracer, settings) if tracer is not None else None
+            admission = Admission(settings, prices, ledger, metrics, time.time, spans)
             attempts = Attempts(settings, admission, upstreams, choice, metrics, time.time)
             names = list(upstreams)
             proxy = Proxy(settings, lambda: keyring, admission, attempts, names, metrics, _new_id)
@@ -177,31 +181,8 @@ def _database(state: Path) -> tuple[Path, Lives, Life]:
     """The database's file, who else uses it, and this proxy's own life there."""
     lives = Lives(state)
     try:
-        return database_file(state), lives, lives.begin()
+        path, life = database_file(state), lives.begin()
+        lives.sweep()
+        return path, lives, life
     except (sqlite3.Error, OSError) as error:
         raise ConfigError(f"the proxy's ledger in {state} can't be opened: {error}.", key="proxy") from None
-
-
-def _upstream(settings: UpstreamSettings, trust: ssl.SSLContext) -> Upstream:
-    """An upstream of its kind. Raises ConfigError."""
-    url = settings.url or URLS[settings.kind]
-    return Compatible(url, _credential(settings), Connection(settings.name, url, trust))
-
-
-def _credential(upstream: UpstreamSettings) -> tuple[str, str] | None:
-    secret = upstream.credential
-    if upstream.credential_file is not None:
-        file = Path(upstream.credential_file)
-        try:
-            secret = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            text = f"the credential_file {file} can't be read: {error}."
-            raise ConfigError(text, key=f"proxy.upstreams.{upstream.name}") from None
-    secret = (secret or "").strip()
-    if not secret:
-        return None
-    if not secret.isascii() or not secret.isprintable():
-        raise ConfigError(
-            "the credential has a character that no header can have.", key=f"proxy.upstreams.{upstream.name}"
-        )
-    return ("x-api-key", secret) if upstream.credential_header == "x-api-key" else ("authorization", f"Bearer {secret}")

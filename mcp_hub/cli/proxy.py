@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import os
+import shlex
 import sqlite3
 import sys
 import time
@@ -59,7 +60,9 @@ def proxy(context: click.Context, config_file: Path | None, listen: str | None, 
     def say(url: str, key_needed: bool) -> None:
         click.echo(f"mcp_hub: the proxy is at {url}", err=True)
         if not key_needed:
-            click.echo("mcp_hub: clients' own credentials are passed on; `mcp_hub keys create` makes keys.", err=True)
+            click.echo(
+                "mcp_hub: clients' own credentials are passed on; for keys, give the upstream a credential.", err=True
+            )
 
     async def serve() -> int:
         await proxying.serve_proxy(loaded.settings.proxy, where.state, listen, say)
@@ -85,7 +88,7 @@ def env(config_file: Path | None) -> None:
     host, port = address(loaded.settings.proxy.listen)
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     for name, value in proxying.environment(url).items():
-        click.echo(f"export {name}={value}")
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @click.group()

@@ -16,8 +16,13 @@ import mcp_types as types
 from mcp import MCPError
 from mcp.shared.dispatcher import ProgressFnT
 
+from mcp_hub.tracing import ALONG
+
 FIRST_ID = 1_000_000_000
 """The number of the first request here: still a 32-bit integer, which every server can read."""
+
+OF_ONE_REQUEST = ("progressToken", "traceparent", "tracestate", "baggage")
+"""Of `_meta`: what another request mustn't repeat."""
 
 CANCEL_WITHIN = 1.0
 """Seconds for the notice that a call was given up to be written; a server that doesn't read gets none."""
@@ -62,7 +67,7 @@ class DirectCalls:
         """See what the session sends: since 2026-07-28 each request says in `_meta` who asks, in which version."""
         if isinstance(message, types.JSONRPCRequest) and message.method == "tools/list" and message.params:
             meta = message.params.get("_meta") or {}
-            self._meta = {key: value for key, value in meta.items() if key != "progressToken"}
+            self._meta = {key: value for key, value in meta.items() if key not in OF_ONE_REQUEST}
 
     def takes(self, line: bytes) -> bool:
         """Whether a line was an answer to a call here, or its progress; then it is dealt with."""
@@ -95,7 +100,7 @@ class DirectCalls:
             raise MCPError(types.CONNECTION_CLOSED, CLOSED)
         self._next += 1
         number = self._next
-        meta = self._meta if on_progress is None else {**self._meta, "progressToken": number}
+        meta = {**self._meta, **ALONG.get(), **({} if on_progress is None else {"progressToken": number})}
         params = {"name": tool, "arguments": arguments, **({"_meta": meta} if meta else {})}
         request = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
         heard = self._pending[number] = _Heard()

@@ -12,6 +12,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from mcp_hub.hub.redacted_code import redacted_code, secret_literals
 from mcp_hub.hub.redaction import CallKey
 from mcp_hub.hub.resuming import Recorded, Resume
 from mcp_hub.hub.session import Progress
+from mcp_hub.hub.spans import Spans
 from mcp_hub.names import server_identifier
 from mcp_hub.sandbox.conversation import Run
 from mcp_hub.settings import SECRET_CHARACTERS, JournalSettings, ServerSettings
@@ -62,7 +64,7 @@ class Kept:
 class Journal:
     """The journal of a hub: `store` is None until it is open, and where it is switched off.
 
-    `metrics`, where there are any, are told the same, journal or not.
+    `metrics` and `spans`, where there are any, are told the same, journal or not.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Journal:
     ) -> None:
         self.store: RunStore | None = None
         self.metrics = metrics
+        self.spans: Spans | None = None
         self._settings = settings
         self._calls = calls
         self._servers = servers
@@ -194,6 +197,7 @@ class Recording:
         self._journal = journal
         self._store = journal.store
         self._metrics = journal.metrics
+        self._span = journal.spans.begun(self.id) if journal.spans is not None else None
         self.resumable = journal.store is not None
         """Whether a later run can go on from this one."""
         self._calls = calls
@@ -240,6 +244,8 @@ class Recording:
         seconds = time.monotonic() - self._began
         if self._metrics is not None:
             self._metrics.ended(run, answer, self.made, seconds)
+        if self._span is not None:
+            self._span.ended(run, len(self.made))
         if self._store is not None:
             kind = getattr(run.error, "kind", None) or getattr(run.error, "limit", None)
             self._store.end(
@@ -260,6 +266,8 @@ class Recording:
         seconds = time.monotonic() - self._began
         if self._metrics is not None:
             self._metrics.cancelled(seconds)
+        if self._span is not None:
+            self._span.cancelled(len(self.made))
         if self._store is not None:
             self._store.end(
                 self.id,
@@ -295,7 +303,8 @@ class Recording:
             return replace(call, outcome=outcome, error=told, seconds=time.monotonic() - began)
 
         try:
-            value = await self._calls.send(bound, on_progress)
+            with self._span.call(bound.key, bound.tool.wire_name) if self._span is not None else nullcontext():
+                value = await self._calls.send(bound, on_progress)
         except DownstreamError as error:
             outcome = Outcome.UNKNOWN if error.may_have_run else Outcome.FAILED
             self._note(ended(outcome, error.text))

@@ -1,32 +1,56 @@
 """Admits requests: reserves what each may cost at most, waits for others, counts or lowers where that makes it fit.
 
 Above it is the flow, below it the ledger, which decides. Order, when there is no room: the upstream is asked to count
-the prompt, since the bound by bytes is far above it; max_tokens is lowered; then it is waited for others to settle.
+the prompt, since the bound by bytes is far above it; max_tokens is lowered; then it is waited for others to settle. Who
+waits is woken by what settles under a cap of its own, a few in the order in which they came, and looks before it
+writes: many that wait for one budget don't keep others from theirs.
 """
 
 import logging
 import math
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import anyio
 import anyio.to_thread
 
 from mcp_hub.proxy import bounds
 from mcp_hub.proxy.apart import apart
-from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Standing, Waits, Want, is_rate, lowered_output, refusal_text
+from mcp_hub.proxy.budgets import (
+    Allowed,
+    Cap,
+    Refused,
+    Standing,
+    Tier,
+    Waits,
+    Want,
+    decide,
+    is_rate,
+    lowered_output,
+    refusal_text,
+)
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import Price, PriceList, Usage, cost, worst_cost
+from mcp_hub.proxy.spans import SAID_NOTHING, RequestSpan, Said, Spans
+from mcp_hub.proxy.upstreams.upstream import Headers
 from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.ledger import Entry, Ledger, Status
+from mcp_hub.store.standings import TIERS
 
 logger = logging.getLogger(__name__)
 
 ASK_AGAIN = 1.0
 """Seconds until a request that waits looks again by itself: another proxy on the same database may have settled."""
+
+THREADS = 4
+"""For the ledger: writes take turns anyhow, and reads take a fraction of a millisecond."""
+WOKEN = 4
+"""Requests that one settlement wakes; others look again within ASK_AGAIN seconds."""
 
 COUNT_PERCENT = 110
 COUNT_MORE = 200
@@ -35,22 +59,29 @@ COUNT_MORE = 200
 NO_PRICE = Price(0, 0, 0, 0, 0, 0)
 """Of a model that nobody gave a price, where no dollar cap holds: its tokens count, its dollars don't."""
 
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
 Count = Callable[[MessagesRequest], Awaitable[int | None]]
 """The prompt's tokens as the upstream counts them; None where it can't."""
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """A request that may go out: its body as it is sent, the most that it may use, and the price of that."""
+    """A request that may go out: the most that it may use, and the price of that."""
 
     entry: Entry
-    body: bytes = field(repr=False)
     worst: Usage
     price: Price
     grows: bool
     """Whether the API runs tools in it, each of which brings more input than an answer tells at its beginning."""
     lowered: int | None
     """Its max_tokens, where that isn't the client's."""
+    span: RequestSpan | None = None
+
+    def onward(self, headers: Headers) -> Headers:
+        """A client's headers as they are sent: with spans, what the request leads to is a part of its own."""
+        return headers if self.span is None else self.span.onward(headers)
 
 
 @dataclass(frozen=True)
@@ -63,6 +94,7 @@ class End:
     http_status: int
     first: float | None
     seconds: float
+    said: Said = SAID_NOTHING
 
 
 class Admission:
@@ -75,17 +107,27 @@ class Admission:
         ledger: Ledger,
         metrics: Metrics,
         clock: Callable[[], float],
+        spans: Spans | None = None,
     ) -> None:
         self._settings = settings
         self._prices = prices
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
-        self._settled = anyio.Event()
+        self._spans = spans
+        self._waiting: dict[anyio.Event, frozenset[tuple[Tier, str]]] = {}
+        self._limiter = anyio.CapacityLimiter(THREADS)
+        self._unrecorded: set[str] = set()
+        """Requests without a cap that the ledger couldn't reserve: there is nothing to settle."""
         self._unsettled: dict[str, tuple[Admitted, End]] = {}
 
-    async def admit(self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap], count: Count) -> Admitted:
-        """Reserve the most that `request`, as it would be sent, may use. Raises AnswerError if it can't go out."""
+    async def admit(
+        self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap], count: Count, headers: Headers = ()
+    ) -> tuple[Admitted, bytes]:
+        """Reserve the most that `request`, as it would be sent, may use; `headers` are its client's.
+
+        Gives the body that may go out, too: nobody keeps it while the answer comes. Raises AnswerError if none may.
+        """
         size = len(request.body)
         price = await apart(size, lambda: self._price(entry, request, caps))
         worst = await apart(size, lambda: bounds.worst_case(request.json, size))
@@ -93,19 +135,26 @@ class Admission:
         lowered: int | None = None
         counted = False
         until = anyio.current_time() + self._settings.wait_seconds
+        waited = False
         while True:
-            settled, late = self._settled, anyio.current_time() >= until
-            decision = await self._reserve(entry, caps, Want.of(worst, price))
+            late = anyio.current_time() >= until
+            want = Want.of(worst, price)
+            decision = await self._foreseen(caps, want) if waited else Allowed()
+            if isinstance(decision, Allowed):
+                decision = await self._reserve(entry, caps, want)
             if isinstance(decision, Allowed):
                 self._metrics.admitted()
-                return Admitted(entry, request.body, worst, price, grows, lowered)
+                span = self._spans.begun(entry, request, headers) if self._spans is not None else None
+                return Admitted(entry, worst, price, grows, lowered, span), request.body
             if not counted and not grows:
                 counted = True
                 if (less := await self._counted(request, worst, count)) is not None:
                     worst = less
                     continue
-            now, later = await self._outputs(request, worst, price, caps)
-            if now is not None and (late or isinstance(decision, Refused)):
+            now, later = None, None
+            if late or isinstance(decision, Refused):
+                now, later = await self._outputs(request, worst, price, caps)
+            if now is not None:
                 request = await apart(size, partial(_with_output, request, now))
                 lowered, worst = now, replace(worst, output=now)
                 continue
@@ -113,24 +162,26 @@ class Admission:
                 raise self._refusal(decision)
             if late:
                 raise AnswerError("rate_limit_error", _waited(decision, caps), retry_after=ASK_AGAIN)
-            with anyio.move_on_after(min(ASK_AGAIN, until - anyio.current_time())):
-                await settled.wait()
+            waited = True
+            await self._wait(caps, min(ASK_AGAIN, until - anyio.current_time()))
 
     async def note(self, admitted: Admitted, told: Usage) -> None:
         """Keep what an answer under way may have used at most, now that it has told its input: for a crash."""
-        if admitted.grows:
+        if admitted.grows or admitted.entry.id in self._unrecorded:
             return
         most = told.most(Usage(output=admitted.worst.output))
         try:
-            await anyio.to_thread.run_sync(self._ledger.noted, admitted.entry.id, most, cost(most, admitted.price))
+            await self._in_thread(self._ledger.noted, admitted.entry.id, most, cost(most, admitted.price))
         except sqlite3.Error as error:
-            logger.info("what request %s has used isn't noted: %s", admitted.entry.id, error)
+            logger.info("%s: what it has used isn't noted: %s", admitted.entry.id, error)
 
     async def settle(self, admitted: Admitted, end: End) -> None:
         """Replace a reservation by what was used. Where the ledger can't be written now, `settle_late` does it."""
         await self._settle(admitted, end)
         used, spent = _charged(admitted, end)
         self._metrics.ended(admitted.entry, end.status, used, spent, end.first, end.seconds)
+        if admitted.span is not None:
+            admitted.span.ended(end.status, end.http_status, end.used, spent, end.first, end.said)
 
     async def settle_late(self) -> None:
         """Settle what couldn't be settled before."""
@@ -140,17 +191,23 @@ class Admission:
 
     async def standings(self, caps: Sequence[Cap]) -> list[Standing]:
         """How caps stand now. Raises sqlite3.Error."""
-        return await anyio.to_thread.run_sync(self._ledger.standing, caps, self._clock())
+        return await self._in_thread(self._ledger.standing, caps, self._clock())
 
     async def _settle(self, admitted: Admitted, end: End) -> None:
+        if admitted.entry.id in self._unrecorded:
+            self._unrecorded.discard(admitted.entry.id)
+            return
         with anyio.CancelScope(shield=True):
             try:
-                await anyio.to_thread.run_sync(self._write, admitted, end)
+                await self._in_thread(self._write, admitted, end)
             except sqlite3.Error as error:
                 self._unsettled[admitted.entry.id] = (admitted, end)
-                logger.warning("request %s stays reserved until it can be settled: %s", admitted.entry.id, error)
-        self._settled.set()
-        self._settled = anyio.Event()
+                logger.warning("%s: it stays reserved until it can be settled: %s", admitted.entry.id, error)
+        self._wake(admitted.entry)
+
+    async def _in_thread(self, work: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
+        """In one of a few threads of its own: what else is done in threads doesn't wait for the ledger."""
+        return await anyio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
 
     def _write(self, admitted: Admitted, end: End) -> None:
         used, spent = _charged(admitted, end)
@@ -172,15 +229,39 @@ class Admission:
         seconds = math.ceil(refused.resets_at - self._clock())
         return AnswerError("rate_limit_error", refusal_text(refused), retry_after=max(seconds, 1))
 
+    async def _wait(self, caps: Sequence[Cap], seconds: float) -> None:
+        """Wait until something settles under one of these caps, or another proxy may have settled something."""
+        mine = anyio.Event()
+        self._waiting[mine] = frozenset((cap.tier, cap.name) for cap in caps)
+        try:
+            with anyio.move_on_after(seconds):
+                await mine.wait()
+        finally:
+            del self._waiting[mine]
+
+    def _wake(self, settled: Entry) -> None:
+        under = {(tier, getattr(settled, tier)) for tier in TIERS}
+        woken = (event for event, caps in self._waiting.items() if not event.is_set() and caps & under)
+        for event in list(islice(woken, WOKEN)):
+            event.set()
+
+    async def _foreseen(self, caps: Sequence[Cap], want: Want) -> Allowed | Waits | Refused:
+        """What the ledger would decide now, found without writing."""
+        try:
+            return decide(await self.standings(caps), want, self._clock())
+        except sqlite3.Error as error:
+            raise _unwritten(error, caps[0]) from None
+
     async def _reserve(self, entry: Entry, caps: Sequence[Cap], want: Want) -> Allowed | Waits | Refused:
         try:
             # Shielded, or a client that goes away meanwhile would leave a reservation that nobody settles.
             with anyio.CancelScope(shield=True):
-                decision = await anyio.to_thread.run_sync(self._ledger.reserve, entry, caps, want, self._clock())
+                decision = await self._in_thread(self._ledger.reserve, entry, caps, want, self._clock())
         except sqlite3.Error as error:
             if caps:
                 raise _unwritten(error, caps[0]) from None
-            logger.warning("a request for model %s isn't recorded: %s", entry.model, error)
+            logger.warning("%s: this request isn't recorded: %s", entry.id, error)
+            self._unrecorded.add(entry.id)
             decision = Allowed()
         return decision
 

@@ -3,21 +3,31 @@
 Its body must be closed by whoever has it, also when not one piece was taken: what was reserved would stay reserved.
 """
 
+import logging
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import anyio
 
 from mcp_hub.proxy import wire
 from mcp_hub.proxy.admission import Admission, Admitted, End
+from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.pricing import Usage
-from mcp_hub.proxy.recording import Recorder, answered
+from mcp_hub.proxy.recording import Answer, Recorder, answered, error_type
+from mcp_hub.proxy.spans import SAID_NOTHING, Said
 from mcp_hub.proxy.sse import SseParser
 from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply
 from mcp_hub.proxy.wire import AnswerError
 from mcp_hub.store.ledger import Status
+
+logger = logging.getLogger(__name__)
+
+WHOLE_BYTES = 32 * 1024 * 1024
+"""Of an answer that is no stream, which are kept to read its usage: more than any message has. What is longer passes
+on, and is charged its worst case."""
 
 
 class Body(Protocol):
@@ -113,10 +123,11 @@ class Heard:
                 yield rest
             self._status = Status.FAILED if self._recorder.error else Status.OK
             if not ended:
-                self._status = Status.BROKEN
-                yield wire.error_event("api_error", "The upstream ended its answer in the middle.")
+                text = f"The upstream {self._admitted.entry.upstream!r} ended its answer in the middle."
+                self._broken(text)
+                yield wire.error_event("api_error", text)
         except BrokenError as error:
-            self._status = Status.BROKEN
+            self._broken(error.text)
             yield wire.error_event("api_error", error.text)
 
     async def _parts(self) -> AsyncGenerator[bytes]:
@@ -124,12 +135,13 @@ class Heard:
         held = b""
         try:
             async for piece in self._received():
-                self._whole += piece
+                if len(self._whole) <= WHOLE_BYTES:
+                    self._whole += piece
                 if held:
                     yield held
                 held = piece
-        except BrokenError:
-            self._status = Status.BROKEN
+        except BrokenError as error:
+            self._broken(error.text)
             yield held
             raise
         if self._status is Status.LEFT:
@@ -142,6 +154,10 @@ class Heard:
             self._first = time.monotonic() - self._began if self._first is None else self._first
             yield piece
 
+    def _broken(self, text: str) -> None:
+        self._status = Status.BROKEN
+        logger.warning("%s: %s", self._admitted.entry.id, text)
+
     async def close(self) -> None:
         """Let the connection go and settle what was used."""
         if self._closed:
@@ -150,8 +166,27 @@ class Heard:
         with anyio.CancelScope(shield=True):
             self._reply.close()
             seconds = time.monotonic() - self._began
-            end = End(self._used(), self._status, self._reply.status, self._first, seconds)
+            used, said = await apart(len(self._whole), lambda: (self._used(), self._said()))
+            end = End(used, self._status, self._reply.status, self._first, seconds, said)
             await self._admission.settle(self._admitted, end)
+
+    @cached_property
+    def _answer(self) -> Answer | None:
+        """A whole answer that is no stream."""
+        is_whole = self._status is Status.OK and not self.streams and len(self._whole) <= WHOLE_BYTES
+        return answered(bytes(self._whole)) if is_whole else None
+
+    def _said(self) -> Said:
+        """What the answer says of itself, for its span."""
+        heard = self._recorder
+        if self._admitted.span is None:
+            return SAID_NOTHING
+        if self._reply.status >= 400:
+            return Said(error=error_type(bytes(self._whole)))
+        told = heard if self.streams else self._answer
+        if told is None:
+            return SAID_NOTHING
+        return Said(told.model, told.message_id, told.stop_reason, heard.error.type if heard.error else "")
 
     def _used(self) -> Usage | None:
         """What the answer says to its end; None where it doesn't say its input, or what that has grown to."""
@@ -159,7 +194,7 @@ class Heard:
         if self._reply.status >= 400 or (heard.error and heard.usage == Usage()):
             return Usage()  # it failed before it began
         if not self.streams:
-            told = answered(bytes(self._whole)) if self._status is Status.OK else None
+            told = self._answer
             return told.usage if told is not None and told.counted else None
         if heard.complete and heard.counts_input and heard.counts_output:
             return heard.usage

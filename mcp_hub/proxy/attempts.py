@@ -134,30 +134,33 @@ class Attempts:
             model_asked=asked.request.model,
             model=route.model,
         )
-        admitted = await self._admission.admit(
-            entry, sent, caps, lambda counted: prompt_tokens(upstream, asked.headers, counted)
+        admitted, body = await self._admission.admit(
+            entry, sent, caps, lambda counted: prompt_tokens(upstream, asked.headers, counted), asked.headers
         )
         began = time.monotonic()
         used: Usage | None = Usage()
-        status = Status.LEFT
         try:
             await anyio.lowlevel.checkpoint_if_cancelled()  # before a byte has gone out, nothing can be billed
-            used, status = None, Status.BROKEN
-            reply = await upstream.send("POST", asked.target, asked.headers, admitted.body)
+            used = None
+            reply = await upstream.send("POST", asked.target, admitted.onward(asked.headers), body)
         except (UnreachedError, BrokenError) as error:
-            used, status = (Usage(), Status.FAILED) if isinstance(error, UnreachedError) else (None, Status.BROKEN)
+            unreached = isinstance(error, UnreachedError)
+            used, status = (Usage(), Status.FAILED) if unreached else (None, Status.BROKEN)
             await self._admission.settle(admitted, End(used, status, 0, None, time.monotonic() - began))
             self._choice.failed(route.upstream, error.text, time.monotonic())
             if is_last:
                 raise
             raise _FailedError(error.text, error) from None
         except BaseException:  # cancelled: it may have been read, and billed
-            await self._admission.settle(admitted, End(used, status, 0, None, time.monotonic() - began))
+            await self._admission.settle(admitted, End(used, Status.LEFT, 0, None, time.monotonic() - began))
             raise
-        heard = Heard(reply, admitted, self._admission, began)
-        if reply.header("content-encoding") not in ("", "identity"):
-            await heard.close()
+        if reply.status < 400 and reply.header("content-encoding") not in ("", "identity"):
+            reply.close()
+            await self._admission.settle(
+                admitted, End(None, Status.BROKEN, reply.status, None, time.monotonic() - began)
+            )
             raise BrokenError(f"The upstream {route.upstream!r} compresses its answers, though it was asked not to.")
+        heard = Heard(reply, admitted, self._admission, began)
         more = [
             ("x-mcp-hub-request", entry.id),
             ("x-mcp-hub-model", _visible(route.model)),

@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 MESSAGES, METRICS = "/v1/messages", "/metrics"
 
-CREDENTIALS = ("x-api-key", "authorization")
 SESSION_HEADER = "x-claude-code-session-id"
 
 FREE = ("/v1/models",)
@@ -113,7 +112,7 @@ class Proxy:
     async def _exposition(self, incoming: Incoming) -> Outgoing:
         """The metrics, for whoever may read them: on loopback, all who reach it, unless there is a token for them."""
         token = self._settings.metrics_token
-        if token is None and not is_loopback(address(self._settings.listen)[0]):
+        if token is None and (self._settings.hosts or not is_loopback(address(self._settings.listen)[0])):
             raise AnswerError("not_found_error", "Beyond loopback, metrics need a token: set proxy.metrics_token.")
         bearer = incoming.lower_headers.get("authorization", "").removeprefix("Bearer ")
         if token is not None and not hmac.compare_digest(keys.digest_of(bearer), keys.digest_of(token)):
@@ -128,15 +127,15 @@ class Proxy:
     def _who(self, incoming: Incoming) -> KeyRecord | None:
         """Whose request it is; None where no key is asked for and none of ours came."""
         names = [name.lower() for name, _ in incoming.headers]
-        if any(names.count(name) > 1 for name in CREDENTIALS):
+        if any(names.count(name) > 1 for name in keys.CREDENTIAL_HEADERS):
             raise AnswerError("invalid_request_error", "A credential came twice in one header's name.")
-        secret = keys.presented(incoming.lower_headers)
-        ours = secret is not None and secret.startswith(keys.PREFIX)
-        if secret is not None and (self._settings.keys_required or ours):
-            if (record := self._keyring().who(secret)) is not None:
+        tokens = keys.presented(incoming.lower_headers)
+        if self._settings.keys_required or any(keys.is_ours(token) for token in tokens):
+            ring = self._keyring()
+            if record := next(filter(None, map(ring.who, tokens)), None):
                 return record
-            raise AnswerError("authentication_error", "The key isn't one of this proxy's, or it was revoked.")
-        if self._settings.keys_required:
+            if tokens:
+                raise AnswerError("authentication_error", "The key isn't one of this proxy's, or it was revoked.")
             raise AnswerError("authentication_error", "This proxy needs a key of its own, in x-api-key or as a bearer.")
         return None
 
@@ -144,6 +143,7 @@ class Proxy:
         body = await incoming.read()
         request = await apart(len(body), lambda: MessagesRequest.parse(body))
         routes = self._pins.resolve(request.model, key)
+        self._needs_credential(routes[0].upstream, key)
         session = wire.session_id(incoming.lower_headers.get(SESSION_HEADER)) or request.session
         asked = Asked(id, request, incoming.target, self._onward(incoming, key), key, session)
         return await self._attempts.answer(asked, routes)
@@ -166,17 +166,33 @@ class Proxy:
         if not reads and (self._settings.pins or (key is not None and key.allowed_models)):
             text = f"{incoming.method} {incoming.path} could ask any model, and models are pinned or limited here."
             raise AnswerError("not_found_error", text)
+        if not free:
+            name = key.name if key is not None else ""
+            logger.info("%s %s of key %r passes uncounted", incoming.method, incoming.path, name)
+            self._metrics.uncounted(name)
         return await self._passed(incoming, key, upstream, await incoming.read())
 
+    def _needs_credential(self, upstream: str, key: KeyRecord | None) -> None:
+        """A key of ours goes to no upstream, which needs a credential of its own then."""
+        if key is not None and not any(
+            each.has_credential for each in self._settings.upstreams if each.name == upstream
+        ):
+            text = (
+                f"A key of this proxy can't be used with the upstream {upstream!r}, which has no credential of its own."
+            )
+            raise AnswerError("api_error", f"{text} Give it one: credential, in servers.toml.", status=503)
+
     async def _passed(self, incoming: Incoming, key: KeyRecord | None, upstream: str, body: bytes) -> Outgoing:
+        self._needs_credential(upstream, key)
         sent = self._onward(incoming, key)
         reply = await self._attempts.upstream(upstream).send(incoming.method, incoming.target, sent, body)
         return Outgoing(reply.status, reply.headers, Passed(reply))
 
     def _onward(self, incoming: Incoming, key: KeyRecord | None) -> Headers:
-        """The headers to send: a key of ours goes to no upstream."""
+        """The headers to send on: no key of ours, and no credential beside one."""
         return [
             (name, value)
             for name, value in incoming.headers
-            if name.lower() not in CREDENTIALS or (key is None and keys.PREFIX not in value)
+            if name.lower() not in keys.CREDENTIAL_HEADERS
+            or (key is None and not keys.is_ours(keys.credential(name.lower(), value)))
         ]

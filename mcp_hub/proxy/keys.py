@@ -17,6 +17,8 @@ PREFIX = "mh-"
 
 KEY_BYTES = 32
 
+CREDENTIAL_HEADERS = ("x-api-key", "authorization")
+
 
 @dataclass(frozen=True)
 class KeyRecord:
@@ -45,14 +47,25 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="surrogateescape")).hexdigest()
 
 
-def presented(headers: Mapping[str, str]) -> str | None:
-    """The credential that a request comes with: of `x-api-key`, else of `Authorization: Bearer`; None without one.
+def presented(headers: Mapping[str, str]) -> list[str]:
+    """The credentials that a request comes with: of `x-api-key` and of `Authorization: Bearer`, in this order.
 
-    `headers` are by lower-case names. Where there are both, one of this proxy's own keys goes before another's.
+    `headers` are by lower-case names.
     """
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    found = [headers.get("x-api-key", "").strip(), token.strip() if scheme.lower() == "bearer" else ""]
-    return next(iter(sorted(filter(None, found), key=lambda each: not each.startswith(PREFIX))), None)
+    return [token for name in CREDENTIAL_HEADERS if (token := credential(name, headers.get(name, "")))]
+
+
+def credential(name: str, value: str) -> str:
+    """The credential in one of CREDENTIAL_HEADERS, "" if there is none."""
+    if name == "x-api-key":
+        return value.strip()
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def is_ours(token: str) -> bool:
+    """Whether a credential looks like a key that was made here, known or not."""
+    return token.startswith(PREFIX)
 
 
 class Keyring:

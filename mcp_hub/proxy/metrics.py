@@ -1,7 +1,7 @@
 """What the proxy counts for Prometheus, since it started: requests, tokens, dollars, times, refusals, budgets.
 
-The names of keys and teams are the configuration's. A client chooses the model that it asks for, so that only models
-with a price are told apart; its sessions are told in `mcp_hub usage` alone.
+The names of keys and teams are the configuration's. A client chooses the model that it asks for, so that models are
+told by their entry in the price list; its sessions are told in `mcp_hub usage` alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,8 +28,9 @@ NANO = 1e9
 class Metrics:
     """Counts what is told to it. For one thread."""
 
-    def __init__(self, has_price: Callable[[str], bool]) -> None:
-        self._has_price = has_price
+    def __init__(self, entry_of: Callable[[str], str | None]) -> None:
+        """`entry_of` gives the entry of the price list that a model has, None if it has none."""
+        self._entry_of = entry_of
         registry = self._registry = Registry()
         who = ("key", "team", "upstream", "model")
         self._requests = Counter(
@@ -44,6 +45,12 @@ class Metrics:
         self._refused = Counter(
             "mcp_hub_proxy_refused", "Requests answered with an error of the proxy's own.", ("type",), registry=registry
         )
+        self._uncounted = Counter(
+            "mcp_hub_proxy_uncounted",
+            "Requests to other paths that passed and aren't in the ledger: batches, files.",
+            ("key",),
+            registry=registry,
+        )
         self._fallbacks = Counter(
             "mcp_hub_proxy_fallbacks",
             "Requests for which another upstream was asked.",
@@ -57,9 +64,6 @@ class Metrics:
             registry=registry,
         )
         self._under_way = Gauge("mcp_hub_proxy_under_way", "Requests admitted that haven't ended.", registry=registry)
-        self._limit = _of_caps("limit", "A cap, in dollars, tokens or requests.", registry)
-        self._spent = _of_caps("spent", "Spent in a cap's present window.", registry)
-        self._reserved = _of_caps("reserved", "Reserved there by requests under way.", registry)
 
     def admitted(self) -> None:
         """A request goes out."""
@@ -70,7 +74,7 @@ class Metrics:
     ) -> None:
         """A request that was admitted has ended: `dollars` in nano-dollars, times in seconds."""
         self._under_way.dec()
-        model = entry.model if self._has_price(entry.model) else OTHER
+        model = self._entry_of(entry.model) or OTHER
         who = (entry.key, entry.team, entry.upstream, model)
         self._requests.labels(*who, status).inc()
         for kind, count in asdict(used).items():
@@ -80,6 +84,10 @@ class Metrics:
         if first is not None:
             self._first.labels(entry.upstream).observe(first)
             self._whole.labels(entry.upstream).observe(seconds)
+
+    def uncounted(self, key: str) -> None:
+        """A request passed that isn't in the ledger, and may cost something."""
+        self._uncounted.labels(key).inc()
 
     def refused(self, type: str) -> None:
         """A request was answered with an error of the proxy's own; `type` as the Messages API names it."""
@@ -96,16 +104,24 @@ class Metrics:
 
     async def exposition(self, standings: Sequence[Standing]) -> bytes:
         """All of it as Prometheus reads it, with how the caps stand now. Written in a thread: it takes milliseconds."""
-        for gauge in (self._limit, self._spent, self._reserved):
-            gauge.clear()
-        for each in standings:
-            cap = each.cap
-            duration = f"{cap.period.duration} rolling" if cap.period.rolling else cap.period.duration
-            labels = (cap.tier, cap.name, cap.kind, duration)
-            self._limit.labels(*labels).set(_amount(cap.limit, cap.kind))
-            self._spent.labels(*labels).set(_amount(each.spent, cap.kind))
-            self._reserved.labels(*labels).set(_amount(each.reserved, cap.kind))
-        return await anyio.to_thread.run_sync(generate_latest, self._registry)
+        caps = _caps(standings)
+        return await anyio.to_thread.run_sync(lambda: generate_latest(self._registry) + generate_latest(caps))
+
+
+def _caps(standings: Sequence[Standing]) -> CollectorRegistry:
+    """How caps stand, in a registry of this moment: another scrape may be going on, of other caps."""
+    registry = Registry()
+    limit = _of_caps("limit", "A cap, in dollars, tokens or requests.", registry)
+    spent = _of_caps("spent", "Spent in a cap's present window.", registry)
+    reserved = _of_caps("reserved", "Reserved there by requests under way.", registry)
+    for each in standings:
+        cap = each.cap
+        duration = f"{cap.period.duration} rolling" if cap.period.rolling else cap.period.duration
+        labels = (cap.tier, cap.name, cap.kind, duration)
+        limit.labels(*labels).set(_amount(cap.limit, cap.kind))
+        spent.labels(*labels).set(_amount(each.spent, cap.kind))
+        reserved.labels(*labels).set(_amount(each.reserved, cap.kind))
+    return registry
 
 
 def _seconds(what: str, text: str, registry: CollectorRegistry) -> Histogram:

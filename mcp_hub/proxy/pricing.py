@@ -24,6 +24,10 @@ PER_MILLION = NANO // 1_000_000
 DATED = re.compile(r"[-@](\d{8}|latest)$")
 """What follows the name of a model in the id of one of its snapshots."""
 
+_SLASHED = re.compile(r"(?:[\w.-]+/)+(claude-[\w.@-]+)")
+"""A model's id as gateways spell it: `anthropic/claude-sonnet-4.5`, `openrouter/anthropic/claude-sonnet-4.5`."""
+
+
 Amount = str | int | float | Decimal
 
 
@@ -255,10 +259,23 @@ class PriceList:
             percent = percent * self._geo_percent // 100
         return replace(price, percent=percent)
 
+    def entry(self, model: str) -> str | None:
+        """The name under which `model` has its price: its own, that of its snapshots, or a glob. None: it has none."""
+        for table in self._tables:
+            if (found := _find(table, model)) is not None:
+                return next(name for name, price in table.items() if price is found)
+        return None
+
 
 def _find(prices: Mapping[str, Price], model: str) -> Price | None:
-    exact = prices.get(model) or prices.get(DATED.sub("", model))
-    return exact or next((price for glob, price in prices.items() if fnmatchcase(model, glob)), None)
+    """The price of a model as it is spelt, or else as Anthropic spells it."""
+    spelt = _SLASHED.fullmatch(model)
+    usual = spelt[1].replace(".", "-") if spelt else model
+    for name in dict.fromkeys((model, usual)):
+        exact = prices.get(name) or prices.get(DATED.sub("", name))
+        if found := exact or next((price for glob, price in prices.items() if fnmatchcase(name, glob)), None):
+            return found
+    return None
 
 
 def nano_dollars(dollars: Amount) -> int:

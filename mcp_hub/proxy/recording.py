@@ -48,7 +48,14 @@ def answered(body: bytes) -> Answer | None:
     if not isinstance(usage, dict):
         return None
     told = _text(message, "model"), _text(message, "id"), _text(message, "stop_reason")
-    return Answer(Usage.from_api(usage), *told, _counts(usage, "input_tokens") and _counts(usage, "output_tokens"))
+    used = Usage.from_api(usage)
+    counted = _counts(usage, "input_tokens") and _counts(usage, "output_tokens") and used.prompt > 0
+    return Answer(used, *told, counted)
+
+
+def error_type(body: bytes) -> str:
+    """The type of an error, as the Messages API names it; "" for a body that doesn't say."""
+    return _text(_inner(_object(body), "error"), "type")
 
 
 class Recorder:
@@ -58,7 +65,8 @@ class Recorder:
         `message_start`'s; a stream that was cut before its `message_delta` has used more output than this says.
     model, message_id, stop_reason: "" until they have come.
     complete: whether `message_stop` has come.
-    counts_input, counts_output: whether `message_start` has told input, and `message_delta` output, as counts.
+    counts_input, counts_output: whether input has been told, and by `message_delta` output, as counts. Some tell their
+        input at the end only, and 0 at the beginning: a prompt of 0 tokens is none that was counted.
     error: what an `error` event said.
 
     With content=False the content isn't read or kept, which costs half as much, and `message` has nothing to tell.
@@ -103,7 +111,6 @@ class Recorder:
         elif kind == "message_start":
             self._understood &= not self._message
             self._message = dict(_inner(data, "message"))
-            self.counts_input |= _counts(_inner(self._message, "usage"), "input_tokens")
             self._hear_usage(_inner(self._message, "usage"))
         elif kind == "message_delta":
             _update(self._message, {name: data[name] for name in data if name not in ("type", "delta", "usage")})
@@ -132,6 +139,7 @@ class Recorder:
     def _hear_usage(self, usage: Mapping[str, Any]) -> None:
         _update(self._told, usage)
         self.usage = self.usage.most(Usage.from_api(self._told))
+        self.counts_input |= _counts(usage, "input_tokens") and self.usage.prompt > 0
 
     def _hear_content(self, kind: str, data: Mapping[str, Any]) -> None:
         if kind == "content_block_start":

@@ -211,6 +211,7 @@ class Ledger:
     def standing(self, caps: Sequence[Cap], at: float) -> list[Standing]:
         """How caps stand in their windows at `at`, Unix seconds, all at the same moment of the ledger."""
         with closing(self._connect()) as connection:
+            connection.execute("begin")
             return standings(connection, caps, at)
 
     def usage(self, since: float, by: Sequence[str]) -> list[Row]:

@@ -29,13 +29,20 @@ class Lives:
         path = before.rename(self._folder / name)  # whoever sees it under its name finds it locked
         return Life(name, path, descriptor)
 
+    def sweep(self) -> None:
+        """Remove the files of lives that have ended."""
+        for path in self._folder.glob("[!.]*"):
+            self.has(path.name)
+
     def has(self, name: str) -> bool:
         """Whether the life of that name goes on. The file of one that ended is removed."""
         path = self._folder / name
         try:
             descriptor = os.open(path, os.O_RDWR)
-        except OSError:  # removed; or it can't be read, and then it isn't this user's
+        except FileNotFoundError:
             return False
+        except OSError:  # no descriptors are left, say: nothing is known, and what lives may not be settled by others
+            return True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -8,11 +8,15 @@ All of it counts at the time of admission, so it never moves from one window to 
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, get_args
 
 from mcp_hub.proxy.budgets import Cap, Kind, Standing, Tier
 
 TIERS: tuple[Tier, ...] = get_args(Tier)
+
+TERMS = 100
+"""Of a statement; SQLite takes 500 at most."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order of Amounts."""
@@ -61,17 +65,14 @@ def kept_name(name: str) -> str:
 
 
 def standings(connection: sqlite3.Connection, caps: Sequence[Cap], at: float) -> list[Standing]:
-    """How caps stand in their windows at `at`, Unix seconds: all at one moment, in one statement.
+    """How caps stand in their windows at `at`, Unix seconds. Call it inside a transaction: it may read more than once.
 
     A rolling window has no end here, so what other requests were admitted for since counts too, whichever of them comes
     to the database first. Raises sqlite3.Error.
     """
-    if not caps:
-        return []
     parts = [(cap, _spent(cap, at), _reserved(cap, at)) for cap in caps]
     every = [part for _, spent, reserved in parts for part in (*spent, reserved)]
-    sql = " union all ".join(part.sql for part in every)
-    rows = iter(connection.execute(sql, [value for part in every for value in part.parameters]).fetchall())
+    rows = chain.from_iterable(_rows(connection, every[first : first + TERMS]) for first in range(0, len(every), TERMS))
     return [
         Standing(
             cap,
@@ -103,6 +104,12 @@ class _Part(NamedTuple):
 
     sql: str
     parameters: tuple[Any, ...]
+
+
+def _rows(connection: sqlite3.Connection, parts: Sequence[_Part]) -> list[Any]:
+    """The row of each, read by one statement."""
+    sql = " union all ".join(part.sql for part in parts)
+    return connection.execute(sql, [value for part in parts for value in part.parameters]).fetchall()
 
 
 def _spent(cap: Cap, at: float) -> list[_Part]:

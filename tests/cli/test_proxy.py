@@ -179,3 +179,18 @@ class TestProxy:
         finally:
             process.kill()
             process.communicate()
+
+    @pytest.mark.usefixtures("state")
+    def test_an_address_that_is_none_is_told(self, empty: Path) -> None:
+        done = mcp_hub("proxy", "--listen", "foo", cwd=empty)
+        assert done.returncode == 2
+        assert "--listen foo: give HOST:PORT" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.usefixtures("state")
+    def test_what_a_shell_evaluates_is_quoted(self, empty: Path) -> None:
+        config = empty / "servers.toml"
+        config.write_text('[proxy]\nlisten = "$(touch hacked):8484"\n')
+        done = mcp_hub("proxy", "env", "--config", str(config), cwd=empty)
+        subprocess.run(["sh", "-c", done.stdout], cwd=empty, check=False)
+        assert not (empty / "hacked").exists()

@@ -9,6 +9,7 @@ import pytest
 from mcp import MCPError
 
 from mcp_hub.hub.direct import FIRST_ID, DirectCalls
+from mcp_hub.tracing import ALONG
 from tests.support import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -118,6 +119,22 @@ async def test_each_request_carries_what_the_session_says_of_itself() -> None:
     child.direct.learn(request)
     await outcome(child, result={})
     assert child.read[-1]["params"]["_meta"] == {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+
+
+async def test_a_call_names_its_own_span_and_never_that_of_another_request() -> None:
+    child = Child()
+    of_the_list = {"traceparent": "00-of-the-list", "tracestate": "a=b", "baggage": "c=d"}
+    request = types.JSONRPCRequest(jsonrpc="2.0", id=1, method="tools/list", params={"_meta": of_the_list})
+    child.direct.learn(request)
+    await outcome(child, result={})
+    assert "_meta" not in child.read[-1]["params"]
+    mine = {"traceparent": "00-of-the-call"}
+    before = ALONG.set(mine)
+    try:
+        await outcome(child, result={})
+    finally:
+        ALONG.reset(before)
+    assert child.read[-1]["params"]["_meta"] == mine
 
 
 async def test_a_cancelled_call_is_told_to_the_server() -> None:

@@ -15,7 +15,7 @@ from anthropic import AsyncAnthropic
 
 from fixtures.messages_server import MessagesServer
 from mcp_hub.listening import listen, serve
-from mcp_hub.proxy.server import application
+from mcp_hub.proxy.server import Application
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.proxying import open_proxy
 from mcp_hub.store.database import FILE_NAME
@@ -53,6 +53,7 @@ class Running:
 
     url: str
     state: Path
+    app: Application
 
     def client(self, key: str = KEY) -> AsyncAnthropic:
         return AsyncAnthropic(base_url=self.url, api_key=key, max_retries=0)
@@ -79,8 +80,9 @@ def proxied(upstream: MessagesServer, tmp_path: Path) -> Serving:
         checked = ProxySettings.model_validate(given)
         listener = listen("127.0.0.1", 0, "")
         async with open_proxy(checked, tmp_path) as proxy, anyio.create_task_group() as tasks:
-            tasks.start_soon(partial(serve, application(proxy.handle, 1024 * 1024), listener, end_within=1))
-            yield Running(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path)
+            app = Application(proxy.handle, 1024 * 1024, checked.hosts)
+            tasks.start_soon(partial(serve, app, listener, end_within=1))
+            yield Running(f"http://127.0.0.1:{listener.getsockname()[1]}", tmp_path, app)
             tasks.cancel_scope.cancel()
         listener.close()
 

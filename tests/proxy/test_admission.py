@@ -12,8 +12,16 @@ import httpx2
 import pytest
 
 from fixtures.messages_server import INPUT_TOKENS, MessagesServer
+from mcp_hub.proxy import admission
+from mcp_hub.proxy.admission import Admission, Admitted, End
+from mcp_hub.proxy.budgets import Cap, Period
+from mcp_hub.proxy.metrics import Metrics
+from mcp_hub.proxy.pricing import PriceList, Usage
+from mcp_hub.proxy.wire import MessagesRequest
+from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store import ledger, writer
-from mcp_hub.store.database import FILE_NAME
+from mcp_hub.store.database import FILE_NAME, database_file
+from mcp_hub.store.ledger import Entry, Ledger, Status
 from tests.proxy.conftest import KEY, MODEL, Running, Serving
 from tests.support import PATIENCE
 
@@ -34,7 +42,7 @@ def body(text: str, **more: Any) -> bytes:
 
 
 async def ask(running: Running, sent: bytes) -> httpx2.Response:
-    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+    async with httpx2.AsyncClient(verify=False, timeout=PATIENCE) as client:
         return await client.post(f"{running.url}/v1/messages", content=sent, headers={"x-api-key": KEY})
 
 
@@ -150,3 +158,95 @@ async def test_what_could_not_be_settled_is_settled_later(
             while not (rows := running.spent()):
                 await anyio.sleep(0.01)
     assert rows[0].usage.input == INPUT_TOKENS
+
+
+class Budgeted:
+    """An admission over a ledger, with keys that may use 4,000 tokens a year, and how often the ledger was read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = Ledger(database_file(folder), "tests")
+        settings = ProxySettings(when_too_large="refuse")
+        prices = PriceList.shipped()
+        self.admission = Admission(settings, prices, self.ledger, Metrics(prices.entry), lambda: 1.8e9)
+        self.admitted: list[str] = []
+
+    async def ask(self, id: str, key: str, max_tokens: int = 2_000) -> Admitted:
+        """Admit a request of a key."""
+        entry = Entry(id, 1.8e9, key, "", "", "anthropic", "", MODEL, MODEL)
+        cap = Cap("key", key, "tokens", 4_000, Period("1Y"))
+        request = MessagesRequest.parse(body("hello", max_tokens=max_tokens))
+
+        async def uncounted(_: MessagesRequest) -> None:
+            return None
+
+        admitted, _ = await self.admission.admit(entry, request, [cap], uncounted)
+        self.admitted.append(id)
+        return admitted
+
+    async def settle(self, admitted: Admitted) -> None:
+        await self.admission.settle(admitted, End(Usage(), Status.OK, 200, 0.1, 0.2))
+
+    async def until_waiting(self, count: int) -> None:
+        with anyio.fail_after(PATIENCE):
+            while len(self.admission._waiting) != count:
+                await anyio.sleep(0.01)
+
+
+@pytest.fixture
+def budgeted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Budgeted]:
+    monkeypatch.setattr(admission, "ASK_AGAIN", PATIENCE)
+    made = Budgeted(tmp_path)
+    yield made
+    made.ledger.close()
+
+
+async def test_who_waits_is_woken_by_what_settles_under_its_own_cap_and_by_nothing_else(
+    budgeted: Budgeted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await budgeted.ask("first", "mine")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(budgeted.ask, "second", "mine")
+        await budgeted.until_waiting(1)
+        (event,) = budgeted.admission._waiting
+        await budgeted.settle(await budgeted.ask("other", "theirs"))
+        assert not event.is_set()
+        await budgeted.settle(first)
+        with anyio.fail_after(PATIENCE):
+            while len(budgeted.admitted) < 3:
+                await anyio.sleep(0.01)
+    assert budgeted.admitted == ["first", "other", "second"]
+
+
+async def test_of_many_who_wait_the_first_are_woken_first(budgeted: Budgeted) -> None:
+    first = await budgeted.ask("first", "mine")
+    async with anyio.create_task_group() as tasks:
+        for number in range(admission.WOKEN + 2):
+            tasks.start_soon(budgeted.ask, f"{number}", "mine")
+            await budgeted.until_waiting(number + 1)
+        events = list(budgeted.admission._waiting)
+        await budgeted.settle(first)
+        assert [event.is_set() for event in events] == [True] * admission.WOKEN + [False] * 2
+        with anyio.fail_after(PATIENCE):
+            while len(budgeted.admitted) < 2:
+                await anyio.sleep(0.01)
+        assert int(budgeted.admitted[1]) < admission.WOKEN
+        tasks.cancel_scope.cancel()
+
+
+async def test_what_the_ledger_could_not_record_is_neither_noted_nor_settled(
+    budgeted: Budgeted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    for name in ("reserve", "noted", "settle"):
+        monkeypatch.setattr(budgeted.ledger, name, fails)
+    entry = Entry("r", 1.8e9, "mine", "", "", "anthropic", "", MODEL, MODEL)
+
+    async def uncounted(_: MessagesRequest) -> None:
+        return None
+
+    admitted, _ = await budgeted.admission.admit(entry, MessagesRequest.parse(body("hello")), [], uncounted)
+    await budgeted.admission.note(admitted, Usage(input=1))
+    await budgeted.settle(admitted)
+    assert budgeted.admission._unsettled == {}

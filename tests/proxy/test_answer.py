@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mcp_hub.proxy import answer as module
 from mcp_hub.proxy.admission import Admission, Admitted
 from mcp_hub.proxy.answer import Heard
 from mcp_hub.proxy.budgets import Want
@@ -55,9 +56,9 @@ class Held:
         def close() -> None:
             self.closed += 1
 
-        admission = Admission(ProxySettings(), PriceList.shipped(), self.ledger, Metrics(bool), lambda: 1.0)
+        admission = Admission(ProxySettings(), PriceList.shipped(), self.ledger, Metrics(str), lambda: 1.0)
         reply = Reply(status, headers, pieces(), close)
-        self.heard = Heard(reply, Admitted(entry, b"", WORST, price, grows, None), admission, 0.0)
+        self.heard = Heard(reply, Admitted(entry, WORST, price, grows, None), admission, 0.0)
 
     async def taken(self) -> Usage:
         """What was charged once all pieces were taken and it was closed, twice."""
@@ -175,3 +176,20 @@ async def test_a_killed_proxys_request_is_charged_what_it_had_told_if_that_was_a
         other.recover(lambda name: False)
         assert [row.tokens for row in other.usage(0, [])] == [noted]
     await pieces.aclose()
+
+
+async def test_an_answer_that_is_too_long_to_be_one_passes_and_is_charged_its_worst_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WHOLE_BYTES", 10)
+    body = json.dumps({"type": "message", "usage": {"input_tokens": 5, "output_tokens": 1}}).encode()
+    held = Held(tmp_path, body)
+    assert b"".join([piece async for piece in held.heard.pieces()]) == body
+    assert held.charged() == WORST
+
+
+async def test_a_stream_that_breaks_off_is_in_the_log_by_its_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await Held(tmp_path, events(START), STREAM).taken()
+    assert caplog.messages == ["r: The upstream 'u' ended its answer in the middle."]

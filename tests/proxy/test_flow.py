@@ -1,15 +1,20 @@
 """The way of a request: passed on as it came, pinned, admitted under every cap, and settled to what it used."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 from anthropic import AuthenticationError, NotFoundError
 
 from fixtures.messages_server import INPUT_TOKENS, MessagesServer
+from mcp_hub.proxy.keys import KeyRecord, new_key
 from mcp_hub.proxy.pricing import PriceList, Usage, cost
+from mcp_hub.store.database import FILE_NAME
+from mcp_hub.store.keys import KeyStore
 from tests.proxy.conftest import CREDENTIAL, KEY, MODEL, Running, Serving
 from tests.support import PATIENCE
 
@@ -40,7 +45,7 @@ def one(running: Running, *by: str) -> Any:
 
 
 async def raw(running: Running, body: bytes, path: str = "/v1/messages", **headers: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+    async with httpx2.AsyncClient(verify=False, timeout=PATIENCE) as client:
         sent = {"x-api-key": KEY, "content-type": "application/json", **headers}
         return await client.post(f"{running.url}{path}", content=body, headers=sent)
 
@@ -60,7 +65,7 @@ async def test_a_stream_is_the_same_bytes_as_without_the_proxy(proxied: Serving,
     body = json.dumps({**ASK, "stream": True, "messages": said("say café"), "unknown": {"b": 1, "a": [1.0]}}).encode()
     async with proxied() as running:
         through = await raw(running, body)
-        direct = await raw(Running(upstream.url, running.state), body, **{"x-api-key": CREDENTIAL})
+        direct = await raw(replace(running, url=upstream.url), body, **{"x-api-key": CREDENTIAL})
     assert json.loads(upstream.requests[0]["body"]) == json.loads(upstream.requests[1]["body"])
     assert upstream.requests[0]["body"].encode() == body
     assert through.content == direct.content
@@ -313,3 +318,36 @@ async def test_a_rate_by_the_minute_is_a_429_that_says_when_to_try_again_and_a_l
     assert [answer.status_code for answer in answers] == [200, status]
     assert 0 <= int(answers[1].headers.get("retry-after", 0)) <= 60
     assert ("retry-after" in answers[1].headers) is (status == 429)
+
+
+async def test_a_key_needs_an_upstream_with_a_credential_for_its_own_goes_nowhere(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    async with proxied(upstreams=[{"name": "anthropic", "url": upstream.url}], keys=[]) as running:
+        secret, digest = new_key()
+        await anyio.to_thread.run_sync(KeyStore(running.state / FILE_NAME).create, KeyRecord("ci", digest))
+        with anyio.fail_after(PATIENCE):
+            while (answer := await raw(running, b"{}", **{"x-api-key": secret})).status_code == 401:
+                await anyio.sleep(0.05)
+        for path in ("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"):
+            body = json.dumps({**ASK, "messages": said("say hello")}).encode()
+            answer = await raw(running, body, path, **{"x-api-key": secret})
+            assert answer.status_code == 503
+            assert "has no credential of its own. Give it one" in answer.json()["error"]["message"]
+    assert upstream.requests == []
+
+
+async def test_a_credential_in_which_a_keys_beginning_stands_by_chance_passes(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    own = "sk-ant-oat01-abcmh-def"
+    async with proxied(upstreams=[{"name": "anthropic", "url": upstream.url}], keys=[]) as running:
+        await raw(running, json.dumps({**ASK, "messages": said("hi")}).encode(), **{"x-api-key": own})
+    assert upstream.requests[0]["headers"]["x-api-key"] == own
+
+
+async def test_a_declared_key_counts_beside_another_credential(proxied: Serving) -> None:
+    headers = {"x-api-key": "sk-ant-of-the-client", "authorization": f"Bearer {KEY}"}
+    async with proxied() as running:
+        answer = await raw(running, json.dumps({**ASK, "messages": said("hi")}).encode(), **headers)
+    assert answer.status_code == 200

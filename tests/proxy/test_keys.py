@@ -12,6 +12,7 @@ from mcp_hub.proxy.keys import (
     caps_of,
     declared,
     digest_of,
+    is_ours,
     new_key,
     presented,
     session_of,
@@ -80,26 +81,27 @@ def test_a_record_shows_neither_key_nor_digest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "credential"),
+    ("headers", "credentials"),
     [
-        ({}, None),
-        ({"x-api-key": ""}, None),
-        ({"authorization": ""}, None),
-        ({"authorization": "Basic abc"}, None),
-        ({"authorization": "Bearer"}, None),
-        ({"authorization": "Bearer "}, None),
-        ({"x-api-key": "a"}, "a"),
-        ({"authorization": "Bearer a"}, "a"),
-        ({"authorization": "bearer  a "}, "a"),
-        ({"x-api-key": "a", "authorization": "Bearer b"}, "a"),
-        ({"x-api-key": "a", "authorization": "Bearer mh-b"}, "mh-b"),
-        ({"x-api-key": "mh-a", "authorization": "Bearer mh-b"}, "mh-a"),
+        ({}, []),
+        ({"x-api-key": ""}, []),
+        ({"authorization": ""}, []),
+        ({"authorization": "Basic abc"}, []),
+        ({"authorization": "Bearer"}, []),
+        ({"authorization": "Bearer "}, []),
+        ({"x-api-key": "a"}, ["a"]),
+        ({"authorization": "Bearer a"}, ["a"]),
+        ({"authorization": "bearer  a "}, ["a"]),
+        ({"x-api-key": "a", "authorization": "Bearer mh-b"}, ["a", "mh-b"]),
     ],
 )
-def test_a_credential_is_found_in_either_header_and_our_own_goes_first(
-    headers: dict[str, str], credential: str | None
-) -> None:
-    assert presented(headers) == credential
+def test_a_credential_is_found_in_either_header(headers: dict[str, str], credentials: list[str]) -> None:
+    assert presented(headers) == credentials
+
+
+@pytest.mark.parametrize(("token", "ours"), [("mh-a", True), ("sk-ant-oat01-abcmh-def", False), ("", False)])
+def test_a_key_of_ours_is_known_by_its_beginning(token: str, ours: bool) -> None:
+    assert is_ours(token) is ours
 
 
 def test_a_declared_key_is_what_servers_toml_says() -> None:

@@ -8,7 +8,7 @@ from inline_snapshot import snapshot
 
 from mcp_hub.proxy.budgets import Cap, Period, Standing
 from mcp_hub.proxy.metrics import Metrics
-from mcp_hub.proxy.pricing import Usage
+from mcp_hub.proxy.pricing import PriceList, Usage
 from mcp_hub.store.ledger import Entry, Status
 from tests.proxy.conftest import KEY, MODEL, Serving
 
@@ -33,7 +33,7 @@ async def told(metrics: Metrics, *standings: Standing) -> list[str]:
 
 
 async def test_a_scraper_reads_requests_tokens_dollars_times_refusals_and_budgets() -> None:
-    metrics = Metrics(lambda model: model == MODEL)
+    metrics = Metrics(PriceList.shipped().entry)
     for _ in range(3):
         metrics.admitted()
     metrics.ended(entry(), Status.OK, Usage(input=25, output=5, cache_read=3), 1_500_000_000, 0.25, 2.0)
@@ -59,19 +59,23 @@ mcp_hub_proxy_budget_spent{duration="1d",kind="dollars",name="web",tier="team"} 
 mcp_hub_proxy_budget_reserved{duration="1d",kind="dollars",name="web",tier="team"} 0.25""")
 
 
-async def test_models_without_a_price_are_one_so_that_a_client_cannot_make_up_names() -> None:
-    metrics = Metrics(lambda model: model == MODEL)
-    for number in range(100):
+@pytest.mark.parametrize(
+    ("made_up", "label"), [("made-up-{}", "other"), (MODEL + "-202601{:02}", MODEL), ("x/claude-{}", "other")]
+)
+async def test_a_client_cannot_make_up_series_by_making_up_models(made_up: str, label: str) -> None:
+    metrics = Metrics(PriceList.shipped().entry)
+    for number in range(10, 100):
         metrics.admitted()
-        metrics.ended(entry(f"made-up-{number}", f"session-{number}"), Status.OK, Usage(output=1), 0, 0.1, 0.2)
+        asked = entry(made_up.format(number), f"session-{number}")
+        metrics.ended(asked, Status.OK, Usage(output=1), 0, 0.1, 0.2)
     requests = [line for line in await told(metrics) if line.startswith("mcp_hub_proxy_requests_total")]
     assert requests == [
-        'mcp_hub_proxy_requests_total{key="ci",model="other",status="ok",team="web",upstream="anthropic"} 100.0'
+        f'mcp_hub_proxy_requests_total{{key="ci",model="{label}",status="ok",team="web",upstream="anthropic"}} 90.0'
     ]
 
 
 async def test_a_cap_that_is_gone_is_not_told_any_more() -> None:
-    metrics = Metrics(bool)
+    metrics = Metrics(str)
     cap = Cap("key", "ci", "requests", 5, Period("1h", rolling=True))
     labels = '{duration="1h rolling",kind="requests",name="ci",tier="key"}'
     assert f"mcp_hub_proxy_budget_spent{labels} 3.0" in await told(metrics, Standing(cap, spent=3, reserved=0))
@@ -79,7 +83,7 @@ async def test_a_cap_that_is_gone_is_not_told_any_more() -> None:
 
 
 async def scraped(url: str, **headers: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+    async with httpx2.AsyncClient(verify=False, base_url=url, headers=headers) as client:
         return await client.get("/metrics")
 
 
@@ -91,7 +95,7 @@ async def test_what_passes_through_the_proxy_is_in_its_metrics(proxied: Serving)
     body: dict[str, Any] = {"model": MODEL, "max_tokens": 100, "messages": [{"role": "user", "content": "say hello"}]}
     async with (
         proxied(**CAP) as running,
-        httpx2.AsyncClient(base_url=running.url, headers={"x-api-key": KEY}) as client,
+        httpx2.AsyncClient(verify=False, base_url=running.url, headers={"x-api-key": KEY}) as client,
     ):
         assert (await client.post("/v1/messages", json=body)).status_code == 200
         assert (await client.post("/v1/messages", json={**body, "max_tokens": 10**9})).status_code == 200
@@ -122,3 +126,22 @@ async def test_beyond_loopback_there_are_none_without_a_token(proxied: Serving) 
 async def test_web_pages_are_refused(proxied: Serving) -> None:
     async with proxied() as running:
         assert (await scraped(running.url, origin="https://evil.example")).status_code == 403
+
+
+async def test_hundreds_of_budgets_are_told(proxied: Serving) -> None:
+    keys = [
+        {"name": f"k{number}", "key": f"{KEY}-{number}", "budget_limit": 1, "budget_duration": "1M", "rolling": True}
+        for number in range(300)
+    ]
+    async with proxied(keys=keys) as running:
+        text = (await scraped(running.url)).text
+    assert text.count("mcp_hub_proxy_budget_spent{") == 300
+
+
+async def test_what_passes_uncounted_is_counted_here(proxied: Serving) -> None:
+    async with proxied() as running:
+        async with httpx2.AsyncClient(verify=False, base_url=running.url, headers={"x-api-key": KEY}) as client:
+            assert (await client.post("/v1/messages/batches", json={})).status_code == 200
+            assert (await client.get("/v1/models")).status_code == 200
+        text = (await scraped(running.url)).text
+    assert 'mcp_hub_proxy_uncounted_total{key="ci"} 1.0' in text.splitlines()

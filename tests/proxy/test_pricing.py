@@ -176,7 +176,34 @@ def test_a_model_is_found_by_its_id_its_dated_id_and_its_alias(model: str, dolla
     assert price.input == dollars * 1_000
 
 
-@pytest.mark.parametrize("model", ["", "gpt-5", "claude-opus-4-9", "claude-opus-4-5-2025", "claude-opus-4-5-fast"])
+@pytest.mark.parametrize(
+    "model",
+    ["anthropic/claude-sonnet-4.6", "openrouter/anthropic/claude-sonnet-4.5-20250929", "vertex_ai/claude-sonnet-4-5"],
+)
+def test_a_model_is_found_as_a_gateway_spells_it(model: str) -> None:
+    assert LIST.of(model) == LIST.of("claude-sonnet-4-6")
+
+
+def test_a_persons_price_for_a_gateways_spelling_goes_before_that_for_the_usual_one() -> None:
+    dear, cheap = replace(PRICE, input=9), replace(PRICE, input=1)
+    prices = LIST.with_overrides({"claude-sonnet-*": cheap, "anthropic/*": dear})
+    assert prices.of("anthropic/claude-sonnet-4.6") == dear
+    assert LIST.with_overrides({"claude-sonnet-*": cheap}).of("anthropic/claude-sonnet-4.6") == cheap
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "",
+        "gpt-5",
+        "claude-opus-4-9",
+        "claude-opus-4-5-2025",
+        "claude-opus-4-5-fast",
+        "anthropic/claude-opus-4.5-fast",
+        "anthropic/claude-opus-4.5:online",
+        "someones-claude-sonnet-4-6",
+    ],
+)
 def test_a_model_that_nobody_priced_has_no_price(model: str) -> None:
     assert LIST.of(model) is None
 

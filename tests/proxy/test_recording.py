@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from mcp_hub.proxy.pricing import Usage
-from mcp_hub.proxy.recording import Answer, Recorder, ToldError, answered
+from mcp_hub.proxy.recording import Answer, Recorder, ToldError, answered, error_type
 from mcp_hub.proxy.sse import Event, SseParser
 from tests.proxy.streams import COMPLETE, STREAMS
 
@@ -176,6 +176,38 @@ def test_the_hour_long_part_of_cache_writes_is_known_from_the_start_and_stays() 
 def test_a_count_of_zero_or_null_at_the_end_takes_nothing_back() -> None:
     end = event("message_delta", delta={}, usage={"input_tokens": 0, "cache_read_input_tokens": None})
     assert heard([start(usage={"input_tokens": 7, "cache_read_input_tokens": 3}), end]).usage == Usage(7, cache_read=3)
+
+
+@pytest.mark.parametrize("told_at_first", [{}, {"usage": {"input_tokens": 0}}, {"usage": {"input_tokens": None}}])
+def test_input_that_is_told_at_the_end_alone_counts_from_then_on(told_at_first: dict[str, Any]) -> None:
+    recorder = heard([start(**told_at_first)])
+    assert not recorder.counts_input
+    recorder.hear(event("message_delta", delta={}, usage={"input_tokens": 7, "output_tokens": 9, "cost": 0.1}))
+    assert (recorder.counts_input, recorder.usage) == (True, Usage(input=7, output=9))
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"type": "error", "error": {"type": "overloaded_error", "message": "x"}}', "overloaded_error"),
+        (b'{"error": {"message": "User not found.", "code": 401}}', ""),
+        (b"<html>", ""),
+        (b'{"error": "x"}', ""),
+    ],
+)
+def test_an_errors_type_is_what_its_body_says(body: bytes, told: str) -> None:
+    assert error_type(body) == told
+
+
+def test_a_prompt_that_the_cache_had_whole_is_counted() -> None:
+    assert heard([start(usage={"input_tokens": 0, "cache_read_input_tokens": 5})]).counts_input
+
+
+def test_an_answer_that_counts_no_prompt_is_not_counted() -> None:
+    for prompt, counted in ((0, False), (1, True)):
+        told = answered(json.dumps({"usage": {"input_tokens": prompt, "output_tokens": 2}}).encode())
+        assert told is not None
+        assert told.counted is counted
 
 
 def test_null_at_the_end_leaves_what_the_message_said_before() -> None:

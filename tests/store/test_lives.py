@@ -1,5 +1,6 @@
 """Lives: one goes on until it is ended or its process is gone, also one that was killed and that nobody has reaped."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -52,3 +53,28 @@ def test_no_two_lives_have_the_same_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "never", "4711@1.0"])
 def test_what_never_lived_does_not(tmp_path: Path, name: str) -> None:
     assert not Lives(tmp_path).has(name)
+
+
+def test_where_nothing_can_be_found_out_a_life_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without descriptors, say: what lives may not be settled by others."""
+    lives = Lives(tmp_path)
+    life = lives.begin()
+    with monkeypatch.context() as without:
+
+        def fails(*_: object) -> int:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        without.setattr(os, "open", fails)
+        assert lives.has(life.name)
+    assert lives.has(life.name)
+    life.close()
+
+
+def test_files_of_lives_that_ended_are_swept_away(tmp_path: Path) -> None:
+    lives = Lives(tmp_path)
+    life = lives.begin()
+    for number in range(3):
+        (tmp_path / FOLDER_NAME / f"killed-{number}").touch()
+    lives.sweep()
+    assert [path.name for path in (tmp_path / FOLDER_NAME).iterdir()] == [life.name]
+    life.close()

@@ -3,6 +3,7 @@
 Above it are the kinds of upstreams, which know what to send; below it is the HTTP client.
 """
 
+import os
 import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
@@ -17,8 +18,6 @@ CONNECT_WITHIN = 10.0
 """Seconds to a connection; an upstream that needs longer is down, as far as an agent is concerned."""
 ANSWER_WITHIN = 600.0
 """Seconds between two pieces of an answer, and to the first one: models think for minutes, and streams have pings."""
-CONNECTIONS = 256
-"""Open at once to one upstream; one that needs another waits for it, for as long as for a connection."""
 KEPT_FOR = 15.0
 """Seconds that an idle connection is kept: less than servers do, since what is sent while one is closed may be lost."""
 HEADER_BYTES = 64 * 1024
@@ -31,6 +30,10 @@ OF_ONE_HOP = frozenset({
 """Headers that are about one connection (RFC 9110, 7.6.1), or that the client library writes itself."""
 
 
+WITHOUT_BODY = (204, 304)
+"""Statuses of answers that have none, whatever length they say."""
+
+
 class Connection:
     """The connections to one upstream. Made inside the event loop that uses it."""
 
@@ -39,8 +42,8 @@ class Connection:
         self._name = name
         self._proxy = _environments_proxy(url)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEPT_FOR, ssl=trust),
-            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_WITHIN, sock_read=ANSWER_WITHIN),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_FOR, ssl=trust),  # streams last minutes
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN, sock_read=ANSWER_WITHIN),
             cookie_jar=aiohttp.DummyCookieJar(),  # else one client's would go with another's
             auto_decompress=False,
             skip_auto_headers=("user-agent", "accept", "accept-encoding", "content-type"),
@@ -75,9 +78,8 @@ class Connection:
             raise BrokenError(f"The upstream {self._name!r} didn't answer: {_reason(error)}.") from None
         told = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
         # The length stays: of a HEAD, it is the answer. A stream that is given another end hasn't one (Heard).
-        kept = [
-            (name, value) for name, value in told if name.lower() not in OF_ONE_HOP or name.lower() == "content-length"
-        ]
+        dropped = OF_ONE_HOP - ({"content-length"} if response.status not in WITHOUT_BODY else set())
+        kept = [(name, value) for name, value in told if name.lower() not in dropped]
         return Reply(response.status, kept, self._pieces(response), response.close)
 
     async def close(self) -> None:
@@ -115,5 +117,25 @@ def _utf_8(value: str) -> str:
 
 
 def _reason(error: aiohttp.ClientError) -> str:
-    """In words, without what was sent."""
-    return str(error).rstrip(".") or type(error).__name__
+    """In our own words: the library's have the URL, an HTTP proxy's password, or what was received in them."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return f"the HTTP proxy of the environment answered {error.status}"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return "its TLS certificate can't be trusted, or it speaks no TLS"
+        case aiohttp.ClientConnectorDNSError():
+            return "its name isn't known"
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection within {CONNECT_WITHIN:g} s"
+        case aiohttp.ServerTimeoutError():
+            return f"nothing came for {ANSWER_WITHIN:g} s"
+        case aiohttp.ClientOSError() if error.errno:
+            return os.strerror(error.errno)
+        case aiohttp.ClientPayloadError():
+            return "the answer isn't whole"
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection"
+        case aiohttp.ClientResponseError():
+            return "what it sent is no HTTP answer"
+        case _:
+            return type(error).__name__

@@ -1,7 +1,7 @@
 """What every upstream is to the flow: something that a request is sent to, and whose answer comes piece by piece.
 
-Requests and answers are the Messages API's, whatever an upstream speaks itself. Nothing is sent twice: what an upstream
-has begun to answer, or may have, is billed.
+Requests and answers are the Messages API's, whatever an upstream speaks itself. No POST is sent twice to one upstream:
+what it has begun to answer, or may have, is billed.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

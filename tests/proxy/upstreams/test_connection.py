@@ -152,3 +152,42 @@ async def test_the_environments_proxy_is_used_unless_it_is_not_for_that_host(
         monkeypatch.setenv(name, value)
     found: Callable[[str], str | None] = module._environments_proxy
     assert found("http://api.example") == used
+
+
+SECRET = "S3CRET"
+REFUSING = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        REFUSING,
+        b"HTTP/1.1 200 OK\r\nbad header S3CRET\r\n\r\n",
+        HEAD + b"transfer-encoding: chunked\r\n\r\nZZ S3CRET\r\n",
+        HEAD + b"content-length: 99\r\n\r\nS3CRET",
+        b"",
+    ],
+)
+async def test_no_error_has_the_url_an_http_proxys_password_or_what_was_received(
+    monkeypatch: pytest.MonkeyPatch, received: bytes
+) -> None:
+    async with answering(received) as url:
+        monkeypatch.setenv("https_proxy", url.replace("://", f"://user:{SECRET}@"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        target = "https://api.example" if received == REFUSING else url
+        async with connected(target) as connection:
+            with pytest.raises((UnreachedError, BrokenError)) as failed:
+                await _into([], await connection.send("POST", f"{target}/v1/messages?token={SECRET}", [], b"{}"))
+    assert SECRET not in failed.value.text
+    assert "http://" not in failed.value.text
+    assert "error" not in failed.value.text.lower(), "it is told in words"
+
+
+@pytest.mark.parametrize(("status", "kept"), [(200, "5"), (204, ""), (304, "")])
+async def test_an_answer_that_can_have_no_body_has_no_length(status: int, kept: str) -> None:
+    body = b"" if status in (204, 304) else b"hello"
+    async with answering(b"HTTP/1.1 %d X\r\ncontent-length: 5\r\n\r\n%s" % (status, body)) as url:
+        async with connected(url) as connection:
+            reply = await connection.send("GET", f"{url}/v1/models", [], b"")
+            assert reply.header("content-length") == kept
+            await _into([], reply)
