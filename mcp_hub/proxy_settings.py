@@ -201,6 +201,12 @@ class UpstreamSettings(Table):
                 raise problem_at(f"an upstream of the kind {self.kind} has no {key}", key)
         return self
 
+    def is_regional(self, model: str) -> bool:
+        """Whether a model, as it is spelt there, runs at an endpoint that isn't the cloud's global one."""
+        if self.kind == "bedrock":
+            return not model.startswith("global.")
+        return self.kind == "vertex" and self.region != "global"
+
     @property
     def has_credential(self) -> bool:
         """Whether it is asked with a credential that isn't the client's; a cloud's own comes from its environment."""

@@ -344,7 +344,7 @@ def test_a_key_that_would_silently_limit_nothing_is_refused_with_the_nearest_kno
         ),
         (
             "[[proxy.pins]]\nwhen = '*'\n",
-            snapshot("/home/ada/servers.toml:1: [proxy.pins] needs model or upstream."),
+            snapshot("/home/ada/servers.toml:1: [proxy.pins] needs model, upstream or fallbacks."),
         ),
         (
             "[[proxy.pins]]\nwhen = '*'\nmodel = 'm'\nkey = 'a'\nteam = 'b'\n",
@@ -488,3 +488,49 @@ def test_a_proxy_that_would_leak_or_be_open_doesnt_start(text: str, environ: Map
 def test_beyond_loopback_keys_are_enough() -> None:
     read('[proxy]\nlisten = "0.0.0.0:8484"\nrequire_key = true\n' + FULL.partition("\n\n")[2]).check()
     assert OTHER_KEY not in refused(f'[[proxy.keys]]\nname = "b"\nkey = "{OTHER_KEY}"\n')
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "regional"),
+    [
+        ('kind = "bedrock"\nregion = "eu-west-1"', "global.anthropic.claude-sonnet-4-6", False),
+        ('kind = "bedrock"\nregion = "eu-west-1"', "eu.anthropic.claude-sonnet-4-6", True),
+        ('kind = "bedrock"\nregion = "eu-west-1"', "anthropic.claude-sonnet-4-6", True),
+        ('kind = "vertex"\nregion = "global"\nproject = "p"', "claude-sonnet-4-6", False),
+        ('kind = "vertex"\nregion = "europe-west1"\nproject = "p"', "claude-sonnet-4-6", True),
+        ('url = "https://api.anthropic.com"', "claude-sonnet-4-6", False),
+    ],
+)
+def test_where_a_model_runs_is_known_by_its_name_or_its_upstreams_region(
+    settings: str, model: str, regional: bool
+) -> None:
+    (upstream,) = read(f'[[proxy.upstreams]]\nname = "one"\n{settings}').upstreams
+    assert upstream.is_regional(model) is regional
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("", "needs url, being of the kind anthropic"),
+        ('kind = "bedrock"', "needs region, being of the kind bedrock"),
+        ('kind = "vertex"\nregion = "global"', "needs project, being of the kind vertex"),
+        ('url = "https://a.example"\nregion = "global"', "an upstream of the kind anthropic has no region"),
+        ('kind = "bedrock"\nregion = "a"\nproject = "p"', "an upstream of the kind bedrock has no project"),
+    ],
+)
+def test_an_upstream_has_what_its_kind_needs_and_nothing_of_another(settings: str, said: str) -> None:
+    with pytest.raises(ConfigError) as failed:
+        read(f'[[proxy.upstreams]]\nname = "one"\n{settings}')
+    assert said in failed.value.text
+
+
+def test_a_cloud_has_a_credential_of_its_own_so_that_clients_need_keys() -> None:
+    proxy = read('[[proxy.upstreams]]\nname = "aws"\nkind = "bedrock"\nregion = "eu-west-1"')
+    assert proxy.keys_required
+    proxy.check()
+
+
+def test_a_fallback_names_an_upstream_that_there_is() -> None:
+    pin = '[[proxy.pins]]\nwhen = "*"\nfallbacks = ["bedrok/claude-opus-4-7"]'
+    with pytest.raises(ConfigError, match=r"there is no upstream 'bedrok'"):
+        read(f'[[proxy.upstreams]]\nname = "bedrock"\nkind = "bedrock"\nregion = "eu-west-1"\n{pin}')

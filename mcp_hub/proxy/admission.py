@@ -214,7 +214,9 @@ class Admission:
         self._ledger.settle(admitted.entry.id, used, spent, end.status, end.first, end.seconds, end.http_status)
 
     def _price(self, entry: Entry, request: MessagesRequest, caps: Sequence[Cap]) -> Price:
-        price = self._prices.of(entry.model, request.json)
+        upstream = next((each for each in self._settings.upstreams if each.name == entry.upstream), None)
+        is_regional = upstream is not None and upstream.is_regional(entry.model)
+        price = self._prices.of(entry.model, request.json, is_regional=is_regional)
         dollars = [cap for cap in caps if cap.kind == "dollars"]
         if price is None and dollars:
             text = f"The model {entry.model!r} has no price, and {whose(dollars[0])} counts dollars. Give it one in "

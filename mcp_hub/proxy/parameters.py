@@ -5,18 +5,17 @@ answer is for (a forced tool, a form of output, a message to go on from) is neve
 must say so, not answer something else.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mcp_hub.proxy.pricing import usual_name
+
 TABLE = Path(__file__).with_name("parameters.toml")
 
 SAMPLING = ("temperature", "top_p", "top_k")
-
-_SUFFIXES = re.compile(r"(-\d{8}|-latest)?(@\w+)?(-v\d+(:\d+)?)?(\[\w+\])?$")
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ class Parameters:
 
         Empty for a model that isn't in the table, and for the one that the request was written for.
         """
-        takes = self._models.get(bare(model))
-        if takes is None or bare(str(request.get("model"))) == bare(model):
+        takes = self._models.get(usual_name(model))
+        if takes is None or usual_name(str(request.get("model"))) == usual_name(model):
             return {}
         changes: dict[str, Any] = {}
         self._limit_tokens(request, takes, changes)
@@ -113,16 +112,6 @@ class Parameters:
         if lower != effort:
             rest = {key: value for key, value in output.items() if key != "effort"}
             changes["output_config"] = {**rest, "effort": lower} if lower else rest or None
-
-
-def bare(model: str) -> str:
-    """A model's name without provider, region, date and version, as in parameters.toml.
-
-    `us.anthropic.claude-sonnet-4-5-20250929-v1:0` and `anthropic/claude-sonnet-4.5` are both `claude-sonnet-4-5`.
-    """
-    name = model.lower()
-    start = name.rfind("claude-")
-    return _SUFFIXES.sub("", name[start:].replace(".", "-"), count=1) if start >= 0 else name
 
 
 def _model(table: Mapping[str, Any]) -> Model:

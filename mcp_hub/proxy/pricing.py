@@ -24,9 +24,9 @@ PER_MILLION = NANO // 1_000_000
 DATED = re.compile(r"[-@](\d{8}|latest)$")
 """What follows the name of a model in the id of one of its snapshots."""
 
-_SLASHED = re.compile(r"(?:[\w.-]+/)+(claude-[\w.@-]+)")
-"""A model's id as gateways spell it: `anthropic/claude-sonnet-4.5`, `openrouter/anthropic/claude-sonnet-4.5`."""
-
+_SUFFIXES = re.compile(r"(-\d{8}|-latest)?(@\w+)?(-v\d+(:\d+)?)?(\[\w+\])?$")
+_ELSEWHERE = re.compile(r"(?:[\w.-]+/)*(?:[a-z-]+\.)?(?:anthropic\.)?claude-[\w.@:-]+(?:\[\w+\])?")
+"""A model's id as gateways and clouds spell it: `anthropic/claude-sonnet-4.5`, `eu.anthropic.claude-opus-4-7-v1:0`."""
 
 Amount = str | int | float | Decimal
 
@@ -208,12 +208,9 @@ def _dearest(price: Price) -> Price:
 class PriceList:
     """The price of each model: what a person set first, then what is shipped."""
 
-    def __init__(
-        self, shipped: Mapping[str, Price], overrides: Mapping[str, Price], fast_percent: int, geo_percent: int
-    ) -> None:
+    def __init__(self, shipped: Mapping[str, Price], overrides: Mapping[str, Price], percents: "Percents") -> None:
         self._tables = (overrides, shipped)
-        self._fast_percent = fast_percent
-        self._geo_percent = geo_percent
+        self._percents = percents
 
     @classmethod
     def shipped(cls) -> "PriceList":
@@ -226,54 +223,88 @@ class PriceList:
         data = tomllib.loads(text, parse_float=Decimal)
         terms = data["terms"]
         prices: dict[str, Price] = {}
+        one_price: set[str] = set()
         for name, model in data["models"].items():
             price = Price.per_million(**model["tokens"], web_searches=terms["web_searches"])
             if "long_prompt" in model:
                 beyond = Price.per_million(**model["long_tokens"], web_searches=terms["web_searches"])
                 price = replace(price, long_prompt=LongPrompt(model["long_prompt"], beyond))
-            prices |= dict.fromkeys((name, *model.get("aliases", ())), price)
-        return cls(prices, {}, terms["fast_percent"], terms["geo_percent"])
+            names = (name, *model.get("aliases", ()))
+            prices |= dict.fromkeys(names, price)
+            one_price |= set(names) if model.get("one_price") else set()
+        percents = Percents(
+            terms["fast_percent"], terms["geo_percent"], terms["regional_percent"], frozenset(one_price)
+        )
+        return cls(prices, {}, percents)
 
     def with_overrides(self, overrides: Mapping[str, Price]) -> "PriceList":
         """This list with other prices for some models (ids, or globs over them), or for models that it lacks."""
         theirs, shipped = self._tables
         return PriceList(
-            shipped,
-            {**overrides, **{k: v for k, v in theirs.items() if k not in overrides}},
-            self._fast_percent,
-            self._geo_percent,
+            shipped, {**overrides, **{k: v for k, v in theirs.items() if k not in overrides}}, self._percents
         )
 
-    def of(self, model: str, request: Mapping[str, Any] | None = None) -> Price | None:
+    def of(self, model: str, request: Mapping[str, Any] | None = None, *, is_regional: bool = False) -> Price | None:
         """The price of `model`, None if nobody gave one.
 
         `request` is the body whose `speed` and `inference_geo` change the price; none of it is read otherwise.
+        `is_regional`: it runs at a cloud's endpoint that isn't the global one, which has its own price if that is ours.
         """
-        price = next(filter(None, (_find(table, model) for table in self._tables)), None)
-        if price is None or request is None:
+        theirs, shipped = self._tables
+        name = _name(theirs, model)
+        price = theirs[name] if name is not None else None
+        percents = self._percents
+        if price is None:
+            name = _name(shipped, model)
+            if name is None:
+                return None
+            price = shipped[name]
+            if is_regional and name not in percents.one_price:
+                price = replace(price, percent=price.percent * percents.regional // 100)
+        if request is None:
             return price
         percent = price.percent
         if request.get("speed") == "fast":
-            percent = percent * self._fast_percent // 100
+            percent = percent * percents.fast // 100
         if request.get("inference_geo") not in (None, "global"):
-            percent = percent * self._geo_percent // 100
+            percent = percent * percents.geo // 100
         return replace(price, percent=percent)
 
     def entry(self, model: str) -> str | None:
         """The name under which `model` has its price: its own, that of its snapshots, or a glob. None: it has none."""
-        for table in self._tables:
-            if (found := _find(table, model)) is not None:
-                return next(name for name, price in table.items() if price is found)
-        return None
+        return next(filter(None, (_name(table, model) for table in self._tables)), None)
 
 
-def _find(prices: Mapping[str, Price], model: str) -> Price | None:
-    """The price of a model as it is spelt, or else as Anthropic spells it."""
-    spelt = _SLASHED.fullmatch(model)
-    usual = spelt[1].replace(".", "-") if spelt else model
-    for name in dict.fromkeys((model, usual)):
-        exact = prices.get(name) or prices.get(DATED.sub("", name))
-        if found := exact or next((price for glob, price in prices.items() if fnmatchcase(name, glob)), None):
+@dataclass(frozen=True)
+class Percents:
+    """What a price is multiplied by: for `speed: "fast"`, an `inference_geo`, and a cloud's regional endpoints; and
+    the models that have one price at all endpoints.
+    """
+
+    fast: int
+    geo: int
+    regional: int
+    one_price: frozenset[str]
+
+
+def usual_name(model: str) -> str:
+    """A model's name as Anthropic has it, without provider, region, date and version; others in lower case.
+
+    `us.anthropic.claude-sonnet-4-5-20250929-v1:0` and `anthropic/claude-sonnet-4.5` are both `claude-sonnet-4-5`.
+    """
+    name = model.lower()
+    start = name.rfind("claude-")
+    return _SUFFIXES.sub("", name[start:].replace(".", "-"), count=1) if start >= 0 else name
+
+
+def _name(prices: Mapping[str, Price], model: str) -> str | None:
+    """The name of a model's price: as it is spelt, or else as Anthropic spells what gateways and clouds have."""
+    names = (model, usual_name(model)) if _ELSEWHERE.fullmatch(model) else (model,)
+    for name in dict.fromkeys(names):
+        for exact in (name, DATED.sub("", name)):
+            if exact in prices:
+                return exact
+        if (found := next((glob for glob in prices if fnmatchcase(name, glob)), None)) is not None:
             return found
     return None
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_hub.proxy.parameters import Parameters, bare
+from mcp_hub.proxy.parameters import Parameters
+from mcp_hub.proxy.pricing import usual_name
 
 SHIPPED = Parameters.shipped()
 NAMES = sorted(SHIPPED._models)
@@ -40,7 +41,7 @@ def adapted(model: str, **request: Any) -> dict[str, Any]:
     ],
 )
 def test_a_models_name_is_found_in_every_providers_spelling(model: str, name: str) -> None:
-    assert bare(model) == name
+    assert usual_name(model) == name
 
 
 @pytest.mark.parametrize(

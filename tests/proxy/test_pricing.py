@@ -282,3 +282,43 @@ def test_dollars_are_written_as_a_person_reads_them() -> None:
     assert [dollars_text(nano) for nano in (0, 50 * NANO, 37_500_000, 1, 1_234_567_800_000_000)] == snapshot(
         ["0.00", "50.00", "0.0375", "0.000000001", "1,234,567.80"]
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("global.anthropic.claude-sonnet-4-6", "claude-sonnet-4-6"),
+        ("eu.anthropic.claude-opus-4-6-v1", "claude-opus-4-6"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5"),
+        ("us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5"),
+        ("anthropic.claude-3-haiku-20240307-v1:0", "claude-3-haiku"),
+        ("claude-haiku-4-5@20251001", "claude-haiku-4-5"),
+        ("anthropic/claude-sonnet-4.6", "claude-sonnet-4-6"),
+        ("openrouter/anthropic/claude-opus-4.7", "claude-opus-4-7"),
+        ("claude-opus-4-6[1m]", "claude-opus-4-6"),
+        ("arn:aws:bedrock:eu-west-1:1:application-inference-profile/abc", None),
+        ("my-claude-sonnet-4-6x", None),
+        ("deepseek.claude-sonnet-4-6 and more", None),
+    ],
+)
+def test_a_model_has_its_price_by_whatever_spelling_a_cloud_or_a_gateway_has_for_it(
+    model: str, name: str | None
+) -> None:
+    prices = PriceList.shipped()
+    assert prices.entry(model) == name
+    assert prices.of(model) == (None if name is None else prices.of(name))
+
+
+@pytest.mark.parametrize(("model", "percent"), [("claude-sonnet-4-6", 110), ("claude-sonnet-4", 100)])
+def test_a_clouds_regional_endpoint_costs_a_tenth_more_from_sonnet_4_5_on(model: str, percent: int) -> None:
+    prices = PriceList.shipped()
+    price = prices.of(model, is_regional=True)
+    assert price is not None
+    assert price.percent == percent
+
+
+def test_a_price_that_a_person_gives_is_the_price_everywhere() -> None:
+    mine = Price.per_million(input=1, output=2)
+    prices = PriceList.shipped().with_overrides({"claude-*": mine, "eu.anthropic.*": mine})
+    for model in ("claude-sonnet-4-6", "eu.anthropic.claude-opus-4-7"):
+        assert prices.of(model, is_regional=True) == mine
