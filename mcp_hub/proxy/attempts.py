@@ -89,10 +89,9 @@ class Attempts:
             except _FailedError as error:
                 self._metrics.fell_back(route.upstream)
                 failed = error
-            except AnswerError:  # this one can't be asked, for a budget or for what it can do
+            except AnswerError:  # this one can't be asked, for a budget or for what it can't do
                 if failed is None:
                     raise
-                break
         assert failed is not None
         if isinstance(failed.kept, HubError):
             raise failed.kept

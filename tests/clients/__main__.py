@@ -1,5 +1,9 @@
-"""Installs the clients and servers, runs every scenario against the hub and prints what held."""
+"""Installs the clients and servers, runs every scenario against the hub and prints what held.
 
+`python -m tests.clients --only proxy` runs those of the messages proxy alone, which take a minute.
+"""
+
+import argparse
 import shutil
 import subprocess
 import sys
@@ -24,6 +28,7 @@ from tests.clients.proxy_scenario import check_budget_ends, check_proxied
 from tests.clients.reach import ATTACH, Reach, Served, by_stdio, served, word
 from tests.clients.report import Report
 from tests.clients.sdk_scenario import ERAS, check_era, check_token, direct_definitions
+from tests.clients.upstream_scenario import UPSTREAMS, check_fallback, check_upstream
 from tests.clients.workspace import SERVER_NAMES, Workspace, make_workspace
 
 VERSIONS = {
@@ -40,6 +45,9 @@ VERSIONS = {
 
 def main() -> int:
     """The exit status: 0 when every check passed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.clients", description=__doc__)
+    parser.add_argument("--only", choices=("proxy",), help="the scenarios of the messages proxy alone")
+    only = parser.parse_args().only
     report = Report()
     report.section("installs")
     try:
@@ -51,7 +59,11 @@ def main() -> int:
     for name, version in VERSIONS.items():
         report.note(name, version)
     folder = Path(tempfile.mkdtemp(prefix="mcp_hub_clients_")).resolve()
-    _Run(report, make_workspace(folder, installed), installed).all()
+    run = _Run(report, make_workspace(folder, installed), installed)
+    if only == "proxy":
+        run.proxy()
+    else:
+        run.all()
     if report.failed:
         report.note("kept, to look into", folder)
     else:
@@ -86,6 +98,11 @@ class _Run:
         self._conformance()
         self._check_logs()
 
+    def proxy(self) -> None:
+        """The messages proxy's scenarios alone."""
+        self._proxied(by_stdio(self.workspace))
+        self._check_logs()
+
     def _clients(self, reach: Reach, hub: Served | None, downstream: list[Tool]) -> None:
         """Every client over one way to the hub; `hub` is the one that is there already."""
         report, workspace, path = self.report, self.workspace, self.installed.path
@@ -113,6 +130,11 @@ class _Run:
             check_proxied(self.report, self.workspace, self.installed.claude, reach)
         with self._scenario("Claude Code, when a budget of the proxy ends", "a conversation cut short"):
             check_budget_ends(self.report, self.workspace, self.installed.claude, reach)
+        for name, opened in UPSTREAMS.items():
+            with self._scenario(f"Claude Code through the messages proxy, at {name}", "a scripted conversation"):
+                check_upstream(self.report, self.workspace, self.installed.claude, reach, opened)
+        with self._scenario("Claude Code, when the first upstream is overloaded", "a scripted conversation"):
+            check_fallback(self.report, self.workspace, self.installed.claude, reach)
 
     def _attached(self, hub: Served) -> None:
         """A client starts a hub that hands everything to the one that is there."""

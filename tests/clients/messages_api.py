@@ -35,6 +35,10 @@ class MessagesApi(StandIn):
     def used(self, body: Body) -> list[str]:
         return [block["name"] for block in _blocks(body, "assistant") if block["type"] == "tool_use"]
 
+    def arguments(self, body: Body) -> list[Body]:
+        """What the tools were called with."""
+        return [block["input"] for block in _blocks(body, "assistant") if block["type"] == "tool_use"]
+
     def results(self, body: Body) -> list[Result]:
         blocks = [block for block in _blocks(body, "user") if block["type"] == "tool_result"]
         return [Result(_text(block), block.get("is_error") is True) for block in blocks]

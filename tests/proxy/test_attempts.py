@@ -209,3 +209,17 @@ async def test_without_a_pins_fallbacks_an_error_passes(proxied: Serving, upstre
         answer = await ask(running)
     assert (answer.status_code, answer.content) == (529, ERROR)
     assert upstream.requests == []
+
+
+async def test_where_the_next_one_cannot_be_asked_the_one_after_it_is(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    none_left = {"upstream": {"second": {"token_limit": 1, "token_limit_duration": "1Y"}}}
+    async with First(overloaded()).serving() as url:
+        given = settings(url, upstream.url, budgets=none_left)
+        third = {"name": "third", "url": upstream.url, "credential": CREDENTIAL}
+        given["upstreams"].append(third)
+        given["pins"] = [{"when": "*", "fallbacks": ["second", "third"]}]
+        async with proxied(**given) as running:
+            answer = await ask(running)
+    assert answer.headers["x-mcp-hub-upstream"] == "third"

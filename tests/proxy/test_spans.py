@@ -20,6 +20,8 @@ import pytest
 from inline_snapshot import snapshot
 
 from fixtures.messages_server import MessagesServer
+from mcp_hub.proxy.spans import RequestSpan, Said
+from mcp_hub.store.ledger import Status
 from tests.proxy.conftest import CREDENTIAL, KEY, MODEL, Running, Serving
 from tests.spans import Collector, Taken, everything, shown
 from tests.support import PATIENCE
@@ -169,6 +171,17 @@ async def test_what_went_wrong_is_one_of_a_few_words(proxied: Serving, taken: Ta
     assert (told["status"], told["error.type"]) == ("ERROR", error)
 
 
+@pytest.mark.parametrize(
+    ("http_status", "told", "error"),
+    [(400, "invalid_request_error", "invalid_request_error"), (400, "what it made up", "400"), (200, "x", "_OTHER")],
+)
+def test_what_an_upstream_makes_up_is_none_of_them(http_status: int, told: str, error: str) -> None:
+    taken = Taken()
+    span = RequestSpan(taken.tracer.begin("chat m", "client", {}, {}), streams=False)
+    span.ended(Status.FAILED, http_status, None, 0, None, Said(error=told))
+    assert (taken.spans[0].attributes or {})["error.type"] == error
+
+
 async def test_an_answer_that_is_cut(proxied: Serving, taken: Taken) -> None:
     async with proxied() as running:
         await asked(running, "cut", stream=True)
@@ -250,9 +263,8 @@ async def test_the_clients_span_is_the_parent_and_ours_goes_on_to_the_upstream(
         await asked(running, PROMPT, CLIENTS)
     (span,) = taken.spans
     assert (f"{span.context.trace_id:032x}", span.parent and f"{span.parent.span_id:016x}") == (TRACE, PARENT)
-    sent = {name.lower(): value for name, value in upstream.requests[-1]["pairs"]}
-    assert sent["traceparent"] == f"00-{TRACE}-{span.context.span_id:016x}-01"
-    assert sent["tracestate"] == "a=b"
+    sent = [(name.lower(), value) for name, value in upstream.requests[-1]["pairs"] if name.lower() in CLIENTS]
+    assert sent == [("traceparent", f"00-{TRACE}-{span.context.span_id:016x}-01"), ("tracestate", "a=b")]
 
 
 async def test_without_spans_what_the_client_sends_goes_on(proxied: Serving, upstream: MessagesServer) -> None:
