@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from mcp_hub.errors import ConfigError, nearest
-from mcp_hub.proxy.pricing import Price, nano_dollars
+from mcp_hub.proxy.pricing import Price, named, nano_dollars
 from mcp_hub.table import NO_URL, Table, address, checked_path, is_loopback, is_url, problem_at
 
 KEY_CHARACTERS = 20
@@ -204,7 +204,7 @@ class UpstreamSettings(Table):
     def is_regional(self, model: str) -> bool:
         """Whether a model, as it is spelt there, runs at an endpoint that isn't the cloud's global one."""
         if self.kind == "bedrock":
-            return not model.startswith("global.")
+            return not named(model).startswith("global.")
         return self.kind == "vertex" and self.region != "global"
 
     @property

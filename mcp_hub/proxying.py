@@ -116,7 +116,7 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
             trust = httpx2.create_ssl_context()  # the system's certificates, as for the hub's servers
             upstreams: dict[str, Upstream] = {}
             for each in settings.upstreams:
-                upstreams[each.name] = opened(each, trust)
+                upstreams[each.name] = await opened(each, trust)
                 stack.push_async_callback(upstreams[each.name].close)
             metrics = Metrics(prices.entry)
             standings = _Standings(list(upstreams), metrics, UpstreamStates(path))
@@ -155,6 +155,8 @@ class _Standings:
 
     async def keep(self) -> None:
         """Write what has changed, until cancelled."""
+        with contextlib.suppress(sqlite3.Error):  # then they are told a little longer
+            await anyio.to_thread.run_sync(self._states.forget_others, list(self._changed))
         while True:
             await self._any.wait()
             self._any = anyio.Event()

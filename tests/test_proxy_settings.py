@@ -17,6 +17,7 @@ from mcp_hub.proxy_settings import BudgetSettings, ProxySettings
 from tests.support import ROOT
 
 FILE = Path("/home/ada/servers.toml")
+PROFILE = "arn:aws:bedrock:eu-west-1:1:inference-profile"
 KEY, OTHER_KEY, CREDENTIAL = "a-key-of-more-than-20", "another-key-of-that-length", "the-credential"
 
 FULL = """\
@@ -496,6 +497,16 @@ def test_beyond_loopback_keys_are_enough() -> None:
         ('kind = "bedrock"\nregion = "eu-west-1"', "global.anthropic.claude-sonnet-4-6", False),
         ('kind = "bedrock"\nregion = "eu-west-1"', "eu.anthropic.claude-sonnet-4-6", True),
         ('kind = "bedrock"\nregion = "eu-west-1"', "anthropic.claude-sonnet-4-6", True),
+        (
+            'kind = "bedrock"\nregion = "eu-west-1"',
+            "arn:aws:bedrock:eu-west-1:1:inference-profile/global.anthropic.claude-sonnet-4-6",
+            False,
+        ),
+        (
+            'kind = "bedrock"\nregion = "eu-west-1"',
+            "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-sonnet-4-6",
+            True,
+        ),
         ('kind = "vertex"\nregion = "global"\nproject = "p"', "claude-sonnet-4-6", False),
         ('kind = "vertex"\nregion = "europe-west1"\nproject = "p"', "claude-sonnet-4-6", True),
         ('url = "https://api.anthropic.com"', "claude-sonnet-4-6", False),

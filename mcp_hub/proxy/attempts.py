@@ -4,14 +4,17 @@ Another one is asked only before the first byte has gone to the client: where an
 or answers that it is overloaded, out of order, or asked too often.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
+import anyio
 import anyio.lowlevel
 
 from mcp_hub.errors import HubError
-from mcp_hub.proxy import keys
+from mcp_hub.proxy import keys, wire
 from mcp_hub.proxy.admission import Admission, End
 from mcp_hub.proxy.answer import Heard, Outgoing
 from mcp_hub.proxy.apart import apart
@@ -22,16 +25,19 @@ from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.parameters import Parameters
 from mcp_hub.proxy.pins import Route
 from mcp_hub.proxy.pricing import Usage
+from mcp_hub.proxy.upstreams.answers import ERROR_BYTES, ERROR_WITHIN
 from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply, UnreachedError, Upstream
 from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.store.ledger import Entry, Status
 
+logger = logging.getLogger(__name__)
+
 PASSING = frozenset({429, 500, 502, 503, 504, 529})
 """Statuses of an upstream's answer that another upstream may not give."""
 
-ERROR_BYTES = 64 * 1024
-"""Of an upstream's error that are kept while another upstream is asked."""
+VISIBLE_CHARACTERS = 200
+"""Of a name or a reason in a header."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class Attempts:
         Raises AnswerError, UnreachedError and BrokenError, as there is nothing else to answer.
         """
         failed: _FailedError | None = None
+        refused: AnswerError | None = None
         ordered = self._choice.order(routes, asked.session, time.monotonic())
         for number, route in enumerate(ordered, start=1):
             try:
@@ -89,10 +96,13 @@ class Attempts:
             except _FailedError as error:
                 self._metrics.fell_back(route.upstream)
                 failed = error
-            except AnswerError:  # this one can't be asked, for a budget or for what it can't do
-                if failed is None:
+            except AnswerError as error:  # this one can't be asked, for a budget or for what it can't do
+                if route == routes[0] and failed is None:
                     raise
-        assert failed is not None
+                refused = refused or error
+        if failed is None:
+            assert refused is not None
+            raise refused
         if isinstance(failed.kept, HubError):
             raise failed.kept
         return failed.kept
@@ -119,6 +129,7 @@ class Attempts:
     ) -> Outgoing:
         """One try. Raises _FailedError only where it isn't the last."""
         upstream = self.upstream(route.upstream)
+        self._choice.asked(route.upstream, time.monotonic())
         sent = await apart(len(asked.request.body), lambda: self.prepared(asked.request, route))
         key, session = asked.key, keys.session_of(asked.session, asked.key)
         caps = keys.caps_of(self._settings, key, upstream=route.upstream, session=session)
@@ -146,10 +157,12 @@ class Attempts:
             unreached = isinstance(error, UnreachedError)
             used, status = (Usage(), Status.FAILED) if unreached else (None, Status.BROKEN)
             await self._admission.settle(admitted, End(used, status, 0, None, time.monotonic() - began))
+            reason = f"{route.upstream} {'could not be asked' if unreached else 'broke off'}"
             self._choice.failed(route.upstream, error.text, time.monotonic())
             if is_last:
                 raise
-            raise _FailedError(error.text, error) from None
+            logger.warning("%s: %s", entry.id, error.text)
+            raise _FailedError(reason, error) from None
         except BaseException:  # cancelled: it may have been read, and billed
             await self._admission.settle(admitted, End(used, Status.LEFT, 0, None, time.monotonic() - began))
             raise
@@ -178,21 +191,33 @@ class Attempts:
         self._choice.failed(route.upstream, reason, time.monotonic(), again_after=_again_after(reply))
         if is_last:
             return answer
-        raise _FailedError(reason, await _whole(answer, heard))
+        raise _FailedError(reason, await _kept(answer, heard))
 
 
-async def _whole(answer: Outgoing, heard: Heard) -> Outgoing:
-    """An error with its body read, so that it is settled and its connection free while another upstream is asked."""
+async def _kept(answer: Outgoing, heard: Heard) -> Outgoing:
+    """An error with its body read, so that it is settled and its connection free while another upstream is asked.
+
+    One that doesn't come whole, in time and in bounds, is told by its status alone.
+    """
     body = bytearray()
+    is_whole = False
     try:
-        async for piece in heard.pieces():
-            body += piece
-            if len(body) > ERROR_BYTES:
-                break
+        with anyio.move_on_after(ERROR_WITHIN):
+            async with aclosing(heard.pieces()) as pieces:
+                async for piece in pieces:
+                    body += piece
+                    if len(body) > ERROR_BYTES:
+                        break
+                else:
+                    is_whole = True
     except BrokenError:
-        pass  # what has come is what there is
+        pass  # then it isn't whole
     finally:
         await heard.close()
+    if not is_whole:
+        type = next((type for type, status in wire.STATUS.items() if status == answer.status), "api_error")
+        text = f"The upstream answered {answer.status}, and its error didn't come whole."
+        return Outgoing.of_error(AnswerError(type, text, status=answer.status))
     headers = [each for each in answer.headers if each[0].lower() != "content-length"]
     return Outgoing(answer.status, headers, bytes(body))
 
@@ -205,4 +230,4 @@ def _again_after(reply: Reply) -> float | None:
 
 def _visible(text: str) -> str:
     """A text as a header can have it."""
-    return text.encode("ascii", "backslashreplace").decode()
+    return "".join(each if each.isascii() and each.isprintable() else "?" for each in text)[:VISIBLE_CHARACTERS]

@@ -71,9 +71,16 @@ class Choice:
             return list(routes)
         home = self._home(session, now)
         usual = sorted(routes, key=lambda route: route.upstream != home)
-        ordered = sorted(usual, key=lambda route: not self._is_asked(route.upstream, now))
-        self._try(ordered[0].upstream, now)
-        return ordered
+        return sorted(usual, key=lambda route: not self._is_asked(route.upstream, now))
+
+    def asked(self, upstream: str, now: float) -> None:
+        """An upstream is asked: after it was left alone, by one request until it is known how that went."""
+        breaker = self._breakers[upstream]
+        if breaker.state is State.CLOSED or now < breaker.until:
+            return
+        breaker.until = now + TRIAL_WITHIN
+        if breaker.state is State.OPEN:
+            self._change(upstream, State.TRIED)
 
     def answered(self, upstream: str, session: str | None, now: float) -> None:
         """An upstream has begun an answer that is no failure."""
@@ -93,25 +100,20 @@ class Choice:
         breaker = self._breakers[upstream]
         breaker.failures += 1
         breaker.reason = reason
-        if again_after is None and breaker.failures < FAILURES and breaker.state is State.CLOSED:
+        told = now + min(again_after or 0.0, LEFT_ALONE_MOST)
+        if breaker.state is State.OPEN and now < breaker.until:
+            breaker.until = max(breaker.until, told)  # asked before it was left alone, so it didn't fail once more
+            return
+        if not again_after and breaker.failures < FAILURES and breaker.state is State.CLOSED:
             return
         seconds = min(LEFT_ALONE * 2**breaker.times, LEFT_ALONE_MOST)
-        breaker.times += again_after is None
-        breaker.until = now + (seconds if again_after is None else min(again_after, LEFT_ALONE_MOST))
+        breaker.times += not again_after
+        breaker.until = told if again_after else now + seconds
         self._change(upstream, State.OPEN)
 
     def _is_asked(self, upstream: str, now: float) -> bool:
         breaker = self._breakers[upstream]
         return breaker.state is State.CLOSED or now >= breaker.until
-
-    def _try(self, upstream: str, now: float) -> None:
-        """This one is asked: after it was left alone, by one request until it is known how that went."""
-        breaker = self._breakers[upstream]
-        if breaker.state is State.CLOSED or now < breaker.until:
-            return
-        breaker.until = now + TRIAL_WITHIN
-        if breaker.state is State.OPEN:
-            self._change(upstream, State.TRIED)
 
     def _home(self, session: str | None, now: float) -> str | None:
         if session is None or session not in self._sessions:

@@ -17,18 +17,17 @@ from mcp_hub.proxy.admission import Admission, whose
 from mcp_hub.proxy.answer import Outgoing, Passed
 from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.attempts import Asked, Attempts
-from mcp_hub.proxy.counting import COUNT_TOKENS
 from mcp_hub.proxy.keys import KeyRecord, Keyring
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pins import ModelNotAllowedError, Pins
 from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, UnreachedError
-from mcp_hub.proxy.wire import AnswerError, MessagesRequest
+from mcp_hub.proxy.wire import COUNT_TOKENS, MESSAGES, AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.table import address, is_loopback
 
 logger = logging.getLogger(__name__)
 
-MESSAGES, METRICS = "/v1/messages", "/metrics"
+METRICS = "/metrics"
 
 SESSION_HEADER = "x-claude-code-session-id"
 

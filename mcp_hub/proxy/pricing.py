@@ -287,6 +287,15 @@ class Percents:
     one_price: frozenset[str]
 
 
+def named(model: str) -> str:
+    """The id in an ARN of Amazon Bedrock, which may be a profile's; any other name as it is.
+
+    An application's own profile has a name that doesn't tell its model.
+    """
+    kind, slash, id = model.rpartition("/")
+    return id if slash and kind.startswith("arn:") and not kind.endswith(":application-inference-profile") else model
+
+
 def usual_name(model: str) -> str:
     """A model's name as Anthropic has it, without provider, region, date and version; others in lower case.
 
@@ -299,7 +308,8 @@ def usual_name(model: str) -> str:
 
 def _name(prices: Mapping[str, Price], model: str) -> str | None:
     """The name of a model's price: as it is spelt, or else as Anthropic spells what gateways and clouds have."""
-    names = (model, usual_name(model)) if _ELSEWHERE.fullmatch(model) else (model,)
+    id = named(model)
+    names = (model, usual_name(id)) if _ELSEWHERE.fullmatch(id) else (model,)
     for name in dict.fromkeys(names):
         for exact in (name, DATED.sub("", name)):
             if exact in prices:

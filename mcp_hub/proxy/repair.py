@@ -38,6 +38,10 @@ BEGUN_BY: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """The field of a delta whose text can stand in a block of its own, and that block as it begins."""
 
 
+MOST_HELD, MOST_BLOCKS = 4 * 1024 * 1024, 256
+"""Bytes that are held back, and blocks that are open, at most: with more, a stream passes as it comes."""
+
+
 @dataclass
 class _Block:
     """A block that has begun: `index` is the upstream's, `number` its place among those that go out.
@@ -70,10 +74,19 @@ class Repair:
         self._blocks: deque[_Block] = deque()
         self._begun = 0
         self._strange: set[int] = set()
+        self._behind = 0
         self._given_up = False  # at a beginning that isn't understood: then neither is what follows
 
     def feed(self, event: Event) -> bytes:
         """The bytes that go on, now that this event has come."""
+        passed = self._passed(event)
+        self._behind = max(0, self._behind + len(event.raw) - len(passed)) if self._blocks else 0
+        if self._behind > MOST_HELD or len(self._blocks) > MOST_BLOCKS:
+            self._given_up = True
+            return passed + self.rest()
+        return passed
+
+    def _passed(self, event: Event) -> bytes:
         data = {"type": event.event, **(_parsed(event.data) or {})}
         kind, index = data["type"], data.get("index")
         if self._given_up or not event.text or (kind == START and not _begins(data)):
@@ -149,7 +162,8 @@ class Repair:
             if self._give(block, piece):
                 return b""
         elif isinstance(piece, str):
-            block.pieces.append(piece)
+            if block.held is not None or not block.pieces:  # of one that passes, it is enough that there are any
+                block.pieces += [piece] if piece else []
         elif kind == "input_json_delta" and piece is None:
             passed = _encoded({**data, "delta": {**delta, "partial_json": ""}}, block)
         (block.ready if block.held is None else block.held).append(passed)

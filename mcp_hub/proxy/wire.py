@@ -28,6 +28,8 @@ STATUS: Mapping[str, int] = {
 }
 """The HTTP status of each type of error, as in the Messages API's documentation, under "Errors"."""
 
+MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
+
 MOST_TOKENS = 1_000_000_000
 """Of max_tokens: far above what any model takes, far below what sums of money have room for."""
 

@@ -1,5 +1,7 @@
 """How the proxy's upstreams stand, for `mcp_hub usage --upstreams`: what a running proxy has seen of each last."""
 
+import json
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,14 @@ class UpstreamStates:
                 [(each.upstream, each.state, each.since, each.reason) for each in states],
             )
             connection.execute("commit")
+
+    def forget_others(self, upstreams: Iterable[str]) -> None:
+        """Forget upstreams that aren't these: they aren't in servers.toml any more."""
+        with closing(connect(self._path)) as connection:
+            kept = json.dumps(list(upstreams))
+            connection.execute(
+                "delete from proxy_upstreams where upstream not in (select value from json_each(?))", [kept]
+            )
 
     def read(self) -> list[UpstreamState]:
         """All that are known, by name."""

@@ -1,5 +1,6 @@
 """Fallbacks: another upstream answers where one fails before its first byte; each try is charged by itself."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +12,10 @@ import httpx2
 import pytest
 
 from fixtures.messages_server import MessagesServer
+from mcp_hub.proxy import attempts as module
 from mcp_hub.proxy.choice import FAILURES
 from mcp_hub.proxy.pricing import PriceList
+from mcp_hub.proxy.upstreams.answers import ERROR_BYTES
 from tests.proxy.conftest import CREDENTIAL, KEY, MODEL, Running, Serving
 from tests.support import PATIENCE
 
@@ -36,8 +39,10 @@ def anyio_backend() -> str:
 class First:
     """The upstream that is asked first: it does `answer` with each connection, and counts them."""
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, *, holds: bool = False) -> None:
+        """`holds`: it keeps the connection open after what it has sent."""
         self.answer = answer
+        self.holds = holds
         self.asked = 0
 
     @asynccontextmanager
@@ -48,6 +53,9 @@ class First:
                 await stream.receive()
                 if self.answer:
                     await stream.send(self.answer)
+                if self.holds:
+                    with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                        await stream.receive()
 
         listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
         async with listener, anyio.create_task_group() as tasks:
@@ -100,7 +108,7 @@ async def test_one_that_cannot_be_reached_costs_nothing_and_the_next_answers(
         answer = await ask(running)
         first, _ = running.spent("upstream")
     assert answer.status_code == 200
-    assert "can't be reached" in answer.headers["x-mcp-hub-fallback"]
+    assert answer.headers["x-mcp-hub-fallback"] == "first could not be asked"
     assert (first.requests, first.dollars) == (1, 0)
 
 
@@ -223,3 +231,52 @@ async def test_where_the_next_one_cannot_be_asked_the_one_after_it_is(
         async with proxied(**given) as running:
             answer = await ask(running)
     assert answer.headers["x-mcp-hub-upstream"] == "third"
+
+
+async def test_where_the_one_that_comes_first_for_its_session_cannot_be_asked_the_pins_own_is(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    first = First(overloaded(429, b"retry-after: 1"))
+    once = {"upstream": {"second": {"request_limit": 1, "request_limit_duration": "1Y"}}}
+    session = {"x-claude-code-session-id": "mine"}
+    async with first.serving() as url, proxied(**settings(url, upstream.url, budgets=once)) as running:
+        assert (await ask(running, **session)).headers["x-mcp-hub-upstream"] == "second"
+        first.answer = overloaded(404)
+        answer = await ask(running, **session)
+    assert answer.status_code == 404, "the first was asked, though the session was at the second"
+    assert first.asked == 2
+
+
+@pytest.mark.parametrize("length", [ERROR_BYTES * 2, 100])
+async def test_an_error_that_is_long_or_stalls_is_told_by_its_status_when_no_other_can_be_asked(
+    proxied: Serving, upstream: MessagesServer, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(module, "ERROR_WITHIN", 0.05)
+    none_left = {"upstream": {"second": {"token_limit": 1, "token_limit_duration": "1Y"}}}
+    head = b"HTTP/1.1 503 No\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n{" % length
+    answer_of = head + b" " * (length - 1 if length > ERROR_BYTES else 0)
+    async with First(answer_of, holds=length == 100).serving() as url:
+        async with proxied(**settings(url, upstream.url, budgets=none_left)) as running:
+            answer = await ask(running)
+    assert answer.status_code == 503
+    assert answer.json()["error"]["message"] == "The upstream answered 503, and its error didn't come whole."
+
+
+async def test_a_client_that_leaves_during_a_try_leaves_nothing_reserved(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    first = First(overloaded(503)[:-5], holds=True)
+    async with first.serving() as url, proxied(**settings(url, upstream.url)) as running:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, running)
+            with anyio.fail_after(PATIENCE):
+                while not first.asked:
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(PATIENCE):
+            while not running.spent("upstream"):
+                await anyio.sleep(0.01)
+        async with httpx2.AsyncClient(verify=False, base_url=running.url) as client:
+            metrics = (await client.get("/metrics")).text
+    assert "mcp_hub_proxy_under_way 0.0" in metrics.splitlines()
+    assert upstream.requests == []

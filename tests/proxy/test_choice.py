@@ -25,7 +25,10 @@ class Told:
         self.reasons.append(standing.reason)
 
     def order(self, now: float, session: str | None = None) -> list[str]:
-        return [route.upstream for route in self.choice.order(ROUTES, session, now)]
+        """The upstreams in their order; the first is asked."""
+        ordered = [route.upstream for route in self.choice.order(ROUTES, session, now)]
+        self.choice.asked(ordered[0], now)
+        return ordered
 
     def fail(self, upstream: str, now: float, times: int = FAILURES) -> None:
         for _ in range(times):
@@ -148,3 +151,26 @@ def test_whatever_happens_each_route_is_tried_once(
             told.choice.answered(upstream, session, now)
         else:
             assert sorted(told.order(now, session)) == sorted([ONE, TWO, THREE])
+
+
+def test_requests_that_were_under_way_when_it_was_left_alone_do_not_count_as_trials() -> None:
+    told = Told()
+    told.fail(ONE, 0, 3 * FAILURES)
+    assert told.order(LEFT_ALONE - 1)[0] == TWO
+    assert told.order(LEFT_ALONE)[0] == ONE
+
+
+@pytest.mark.parametrize(("again", "left_alone"), [(0.0, LEFT_ALONE), (1.0, LEFT_ALONE), (90.0, 90.0)])
+def test_a_retry_after_of_such_a_request_never_shortens_the_time(again: float, left_alone: float) -> None:
+    told = Told()
+    told.fail(ONE, 0)
+    told.choice.failed(ONE, "it answered 429", 0, again_after=again)
+    assert told.order(left_alone - 1)[0] == TWO
+    assert told.order(left_alone)[0] == ONE
+
+
+def test_one_that_is_under_trial_is_asked_by_others_only_where_nothing_else_is_left() -> None:
+    told = Told()
+    told.fail(TWO, 0)
+    told.choice.asked(TWO, LEFT_ALONE)
+    assert told.order(LEFT_ALONE + 1) == [ONE, THREE, TWO]

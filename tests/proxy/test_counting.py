@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mcp_hub.proxy.counting import COUNT_BYTES, COUNT_TOKENS, prompt_tokens
+from mcp_hub.proxy.counting import COUNT_BYTES, prompt_tokens
 from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply, UnreachedError
-from mcp_hub.proxy.wire import MessagesRequest
+from mcp_hub.proxy.wire import COUNT_TOKENS, MessagesRequest
 
 pytestmark = pytest.mark.anyio
 

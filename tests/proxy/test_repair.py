@@ -12,7 +12,7 @@ from fixtures import broken_streams as broken
 from fixtures.broken_streams import AMBIGUOUS, CALL, DEFECTS, TEXT, call, delta, said, spelt, start, stop, stream
 from fixtures.messages_answers import message, sent_so
 from fixtures.messages_content import BLOCKS
-from mcp_hub.proxy.repair import Repair
+from mcp_hub.proxy.repair import MOST_BLOCKS, Repair
 from mcp_hub.proxy.sse import Event, SseParser
 from tests.proxy.readers import as_claude_code_reads, is_legal, told
 from tests.proxy.streams import STREAMS
@@ -188,3 +188,27 @@ def test_what_is_not_understood_passes_and_so_does_all_that_follows_from_it(odd:
 
 def _written(event: dict[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def test_what_is_held_back_is_bounded_and_passes_from_then_on() -> None:
+    """A tool's block without an end, and text after it: nothing says when it will end."""
+    started = {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t", "name": "n"}}
+    text = {"type": "text", "text": ""}
+    delta = {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "x" * 100_000}}
+    told = [started, {"type": "content_block_start", "index": 1, "content_block": text}, *[delta] * 60]
+    repair, passed = Repair(), []
+    for each in told:
+        raw = f"event: {each['type']}\ndata: {json.dumps(each)}\n\n".encode()
+        passed.append(len(repair.feed(Event(raw, raw))))
+    assert sum(passed[2:42]) == 0
+    assert sum(passed) > 60 * 100_000
+    assert passed[-1] > 100_000
+
+
+def test_blocks_that_never_end_are_bounded() -> None:
+    repair = Repair()
+    for index in range(MOST_BLOCKS + 2):
+        block = {"type": "tool_use", "id": f"t{index}", "name": "n", "input": {}}
+        raw = b"data: " + json.dumps({"type": "content_block_start", "index": index, "content_block": block}).encode()
+        passed = repair.feed(Event(raw + b"\n\n", raw + b"\n\n"))
+    assert passed == raw + b"\n\n"

@@ -112,7 +112,7 @@ async def test_a_model_that_no_header_can_have_is_answered_and_settled(proxied: 
     body = json.dumps({**json.loads(BODY), "model": "claude-\u6a21"}).encode()
     async with proxied() as running, httpx2.AsyncClient(verify=False, base_url=running.url) as client:
         answer = await client.post("/v1/messages", content=body, headers=HEADERS)
-        assert answer.headers["x-mcp-hub-model"] == "claude-\\u6a21"
+        assert answer.headers["x-mcp-hub-model"] == "claude-?"
         assert len(running.spent("key")) == 1
 
 

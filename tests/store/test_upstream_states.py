@@ -15,3 +15,5 @@ def test_the_last_word_of_each_upstream_is_kept(tmp_path: Path) -> None:
         UpstreamState("another", "closed", 1.0, ""),
         UpstreamState("one", "open", 2.0, "one answered 529"),
     ]
+    states.forget_others(["one"])
+    assert [each.upstream for each in states.read()] == ["one"]

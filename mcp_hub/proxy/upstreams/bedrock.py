@@ -10,29 +10,25 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-import anyio
-import anyio.to_thread
-
 from mcp_hub.errors import ConfigError
 from mcp_hub.proxy import wire
 from mcp_hub.proxy.upstreams import bedrock_errors
+from mcp_hub.proxy.upstreams.answers import made_here, read_error, whole
 from mcp_hub.proxy.upstreams.bedrock_events import CONTENT_TYPE, BedrockEvents
 from mcp_hub.proxy.upstreams.connection import Connection
 from mcp_hub.proxy.upstreams.fields import BETAS, Fields
 from mcp_hub.proxy.upstreams.signing import KeySigner, Signer, open_signer
-from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply
-from mcp_hub.proxy.wire import AnswerError, MessagesRequest
+from mcp_hub.proxy.upstreams.threads import Threads
+from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply, UnreachedError
+from mcp_hub.proxy.wire import COUNT_TOKENS, MESSAGES, AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import UpstreamSettings
 
 VERSION = "bedrock-2023-05-31"
 
-MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
-
-WHOLE_BYTES = 4_000_000
-"""Of an answer that is read before it is passed on: an error, or a count."""
-
 SIGNING_AT_ONCE = 8
-"""Threads in which requests are signed. Theirs alone: while credentials are renewed, they would take all others'."""
+"""Threads in which credentials are found and requests signed: while credentials hang, they would take all others'."""
+SIGNED_WITHIN = 20.0
+"""Seconds for that: a login's helper program needs some, and an agent waits."""
 
 _REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
 _FOUNDATION = re.compile(r"anthropic\.[^/]+\Z")
@@ -48,7 +44,7 @@ class Bedrock:
         self._signer = signer
         self._connection = connection
         self._fields = Fields.shipped("bedrock")
-        self._signing = anyio.CapacityLimiter(SIGNING_AT_ONCE)
+        self._signing = Threads(SIGNING_AT_ONCE)
 
     def changes(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The fields that Bedrock doesn't take and nobody misses. Raises BadRequestError for what it can't do."""
@@ -62,14 +58,15 @@ class Bedrock:
         place = path.partition("?")[0]
         if (method, place) not in (("POST", MESSAGES), ("POST", COUNT_TOKENS)):
             text = f"Amazon Bedrock has nothing like {method} {place}: of the Messages API, it has messages and their "
-            return _made_here(AnswerError("not_found_error", f"{text}count_tokens."))
+            return made_here(AnswerError("not_found_error", f"{text}count_tokens."))
         counts = place == COUNT_TOKENS
         try:
-            url, sent, invoked = await anyio.to_thread.run_sync(
-                self._signed, headers, body, counts, limiter=self._signing, abandon_on_cancel=True
-            )
+            url, sent, invoked = await self._signing.run(lambda: self._signed(headers, body, counts), SIGNED_WITHIN)
         except AnswerError as error:
-            return _made_here(error)
+            return made_here(error)
+        except TimeoutError:
+            text = f"The upstream {self._name!r} can't be asked: credentials weren't found within {SIGNED_WITHIN:g} s."
+            raise UnreachedError(text) from None
         reply = await self._connection.send("POST", url, sent, invoked)
         if reply.status >= 300:
             return await self._failed(reply)
@@ -121,25 +118,22 @@ class Bedrock:
 
     async def _failed(self, reply: Reply) -> Reply:
         """An error of Bedrock's as the Messages API would answer it."""
-        try:
-            body = await _whole(reply)
-        except BrokenError:
-            body = b""  # its status says enough
+        body = await read_error(reply)
         told = bedrock_errors.over_http(reply.status, {name.lower(): value for name, value in reply.headers}, body)
         if told.stale:
             self._signer.forget()
         request_id = reply.header("x-amzn-requestid") or None
         kept = [each for each in _headers(reply, "application/json") if each[0].lower() != "location"]
-        return Reply(told.status, kept, _once(wire.error_body(told.type, told.message, request_id)), reply.close)
+        return whole(told.status, kept, wire.error_body(told.type, told.message, request_id))
 
     async def _counted(self, reply: Reply) -> Reply:
         """The answer to a request to count tokens."""
         try:
-            tokens = json.loads(await _whole(reply))["inputTokens"]
+            tokens = json.loads(await read_error(reply))["inputTokens"]
         except (ValueError, TypeError, LookupError):
             raise BrokenError(f"The upstream {self._name!r} didn't say how many tokens it counted.") from None
         headers = _headers(reply, "application/json")
-        return Reply(reply.status, headers, _once(json.dumps({"input_tokens": tokens}).encode()), reply.close)
+        return whole(reply.status, headers, json.dumps({"input_tokens": tokens}).encode())
 
 
 def open_bedrock(settings: UpstreamSettings, secret: str | None, connection: Connection) -> Bedrock:
@@ -181,25 +175,3 @@ def _headers(reply: Reply, content_type: str | None = None) -> Headers:
     if request_id := reply.header("x-amzn-requestid"):
         more.append(("request-id", request_id))
     return [*kept, *more]
-
-
-async def _whole(reply: Reply) -> bytes:
-    """The body of a small answer. Raises BrokenError."""
-    body = bytearray()
-    try:
-        async for piece in reply.body:
-            body += piece
-            if len(body) > WHOLE_BYTES:
-                raise BrokenError("The upstream answers more than belongs there.")
-    finally:
-        reply.close()
-    return bytes(body)
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
-
-
-def _made_here(error: AnswerError) -> Reply:
-    body = wire.error_body(error.type, error.text)
-    return Reply(error.status, [("content-type", "application/json")], _once(body), lambda: None)

@@ -76,9 +76,11 @@ class Told(NamedTuple):
 def over_http(status: int, headers: Mapping[str, str], body: bytes) -> Told:
     """The error of an answer; `headers` by lower-case names."""
     fields = _object(body)
-    if isinstance(nested := fields.get("error"), dict) and nested.get("type") in wire.STATUS:
+    nested = fields.get("error")
+    nested_type = nested.get("type") if isinstance(nested, dict) else None
+    if isinstance(nested, dict) and isinstance(nested_type, str) and nested_type in wire.STATUS:
         # A gateway on the way, or the model's own error passed through.
-        return Told(nested["type"], wire.STATUS[nested["type"]], str(nested.get("message", "")))
+        return Told(nested_type, wire.STATUS[nested_type], str(nested.get("message", "")))
     code = headers.get("x-amzn-errortype") or str(fields.get("__type") or fields.get("code") or "")
     message = next((fields[name] for name in ("message", "Message") if isinstance(fields.get(name), str)), "")
     if not message and not body.startswith(b"{"):

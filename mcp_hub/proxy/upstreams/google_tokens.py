@@ -18,9 +18,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import anyio
-import anyio.to_thread
 
 from mcp_hub.errors import ConfigError
+from mcp_hub.proxy.upstreams.threads import Threads
 from mcp_hub.proxy.upstreams.upstream import UnreachedError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,10 @@ INSTALL = "pip install 'mcp_hub[vertex]'"
 
 ANSWER_WITHIN = 20.0
 """Seconds for an answer of whoever gives tokens."""
+RENEWED_WITHIN = 20.0
+"""Seconds for a new token, however its answer comes."""
+RENEWING_AT_ONCE = 4
+"""Threads that renew; more than one only where others hang and nobody waits for them any more."""
 ANSWER_BYTES = 1024 * 1024
 TOLD_CHARACTERS = 300
 """Of a foreign error."""
@@ -90,6 +94,7 @@ class GoogleTokens:
         self._request = _Request(trust, self._errors.TransportError)
         self._credentials: Credentials | None = None
         self._turn = anyio.Lock()
+        self._threads = Threads(RENEWING_AT_ONCE)
         self._renewals = 0
         self._failure: str | None = None
 
@@ -106,7 +111,10 @@ class GoogleTokens:
         renewals = self._renewals
         async with self._turn:
             if self._renewals == renewals:
-                self._failure = await anyio.to_thread.run_sync(self._renew)
+                try:
+                    self._failure = await self._threads.run(self._renew, RENEWED_WITHIN)
+                except TimeoutError:
+                    self._failure = f"there was no answer within {RENEWED_WITHIN:g} s."
                 self._renewals += 1
             failure = self._failure
         token = self._usable(self._states.FRESH, None) or self._usable(self._states.STALE, refused)

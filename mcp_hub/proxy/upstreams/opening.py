@@ -15,21 +15,29 @@ from mcp_hub.proxy_settings import UpstreamSettings
 OPENROUTER = "https://openrouter.ai/api"
 
 
-def opened(settings: UpstreamSettings, trust: ssl.SSLContext) -> Upstream:
-    """The upstream of these settings, to be closed; made inside the event loop that uses it. Raises ConfigError."""
+async def opened(settings: UpstreamSettings, trust: ssl.SSLContext) -> Upstream:
+    """The upstream of these settings, to be closed. Raises ConfigError."""
     match settings.kind:
         case "bedrock":
-            secret, url = _secret(settings), endpoint(settings)
-            return open_bedrock(settings, secret or None, Connection(settings.name, url, trust))
+            url = endpoint(settings)
         case "vertex":
-            connection = Connection(settings.name, url_of(settings), trust)
-            return open_vertex(settings, settings.credential, connection, trust)
-        case "openrouter":
+            url = url_of(settings)
+        case _:
             url = settings.url or OPENROUTER
-            return OpenRouter(url, _credential(settings), Connection(settings.name, url, trust))
-        case "anthropic":
-            assert settings.url is not None
-            return Compatible(settings.url, _credential(settings), Connection(settings.name, settings.url, trust))
+    connection = Connection(settings.name, url, trust)
+    try:
+        match settings.kind:
+            case "bedrock":
+                return open_bedrock(settings, _secret(settings) or None, connection)
+            case "vertex":
+                return open_vertex(settings, settings.credential, connection, trust)
+            case "openrouter":
+                return OpenRouter(url, _credential(settings), connection)
+            case "anthropic":
+                return Compatible(url, _credential(settings), connection)
+    except ConfigError:
+        await connection.close()
+        raise
 
 
 def _credential(upstream: UpstreamSettings) -> tuple[str, str] | None:

@@ -8,14 +8,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mcp_hub.proxy import wire
 from mcp_hub.proxy.repair import Repair
 from mcp_hub.proxy.sse import SseParser
+from mcp_hub.proxy.upstreams.answers import made_here
 from mcp_hub.proxy.upstreams.compatible import Compatible
 from mcp_hub.proxy.upstreams.connection import Connection
 from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply
-
-MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
+from mcp_hub.proxy.wire import COUNT_TOKENS, MESSAGES, AnswerError
 
 
 class OpenRouter:
@@ -35,7 +34,7 @@ class OpenRouter:
         """As Compatible's; a stream of events comes repaired."""
         place = path.partition("?")[0]
         if place == COUNT_TOKENS:
-            return _not_found("OpenRouter has no count_tokens.")
+            return made_here(AnswerError("not_found_error", "OpenRouter has no count_tokens."))
         reply = await self._compatible.send(method, path, headers, body)
         streams = reply.status < 400 and reply.header("content-type").lower().startswith("text/event-stream")
         if place != MESSAGES or not streams or reply.header("content-encoding") not in ("", "identity"):
@@ -61,12 +60,3 @@ async def _repaired(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         raise
     if rest := repair.rest() + parser.rest:
         yield rest
-
-
-def _not_found(text: str) -> Reply:
-    """An answer of our own, as the API would say that something isn't there."""
-
-    async def body() -> AsyncGenerator[bytes]:
-        yield wire.error_body("not_found_error", text)
-
-    return Reply(404, [("content-type", "application/json")], body(), lambda: None)

@@ -1,30 +1,19 @@
 """Google Vertex AI: Claude as Google serves it. Requests are sent as rawPredict, answers pass as they come."""
 
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import anyio
-import anyio.to_thread
-
+from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.upstreams import vertex_wire
+from mcp_hub.proxy.upstreams.answers import made_here, read_error, whole
 from mcp_hub.proxy.upstreams.connection import Connection
 from mcp_hub.proxy.upstreams.fields import Fields
 from mcp_hub.proxy.upstreams.google_tokens import Tokens, open_tokens
-from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply
-from mcp_hub.proxy.upstreams.vertex_wire import Call, Failure
-from mcp_hub.proxy.wire import AnswerError, MessagesRequest
+from mcp_hub.proxy.upstreams.upstream import Headers, Reply
+from mcp_hub.proxy.upstreams.vertex_wire import Call
+from mcp_hub.proxy.wire import COUNT_TOKENS, MESSAGES, AnswerError, BadRequestError, MessagesRequest
 from mcp_hub.proxy_settings import UpstreamSettings
-
-MESSAGES, COUNT_TOKENS = "/v1/messages", "/v1/messages/count_tokens"
-
-ERROR_BYTES = 256 * 1024
-"""Of an error that are read."""
-ERROR_WITHIN = 10.0
-"""Seconds for an error to come whole."""
-
-LARGE = 256 * 1024
-"""Bytes of a body that is read in a thread."""
 
 
 class Vertex:
@@ -41,7 +30,10 @@ class Vertex:
 
     def changes(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The fields that Vertex AI doesn't take, left out. Raises BadRequestError for what can't be done there."""
-        return {**vertex_wire.unscoped(request), **self._fields.changes(request)}
+        try:
+            return {**vertex_wire.unscoped(request), **self._fields.changes(request)}
+        except RecursionError:
+            raise BadRequestError("is nested too deep.") from None
 
     async def send(self, method: str, path: str, headers: Headers, body: bytes) -> Reply:
         """Send a request to `path`, which begins with /v1 and may have a query. Raises UnreachedError, BrokenError.
@@ -49,19 +41,17 @@ class Vertex:
         There are messages and count_tokens; any other path is answered here.
         """
         try:
-            if len(body) < LARGE:
-                call = self._call(method, path, headers, body)
-            else:
-                call = await anyio.to_thread.run_sync(self._call, method, path, headers, body)
+            call = await apart(len(body), lambda: self._call(method, path, headers, body))
         except AnswerError as error:
-            return _whole(vertex_wire.refusal(error))
+            return made_here(error)
         token = await self._tokens.token()
         reply = await self._sent(call, token)
         if reply.status == 401:  # it was revoked, or a clock is wrong: who isn't let in isn't billed, and may ask again
+            refusal = await _failed(reply)
             another = await self._tokens.token(refused=token)
-            if another not in (None, token):
-                reply.close()
-                reply = await self._sent(call, another)
+            if another in (None, token):
+                return refusal
+            reply = await self._sent(call, another)
         return reply if 200 <= reply.status < 300 else await _failed(reply)
 
     async def close(self) -> None:
@@ -104,24 +94,5 @@ def url_of(settings: UpstreamSettings) -> str:
 
 async def _failed(reply: Reply) -> Reply:
     """An error, read and put as Anthropic puts them."""
-    body = bytearray()
-    try:
-        with anyio.move_on_after(ERROR_WITHIN):
-            async for piece in reply.body:
-                body += piece
-                if len(body) > ERROR_BYTES:
-                    break
-    except BrokenError:
-        pass  # its status is what counts
-    finally:
-        reply.close()
-    return _whole(vertex_wire.failure(reply.status, reply.headers, bytes(body)))
-
-
-def _whole(failure: Failure) -> Reply:
-    async def pieces() -> AsyncIterator[bytes]:
-        yield failure.body
-
-    kept = [each for each in failure.headers if each[0].lower() != "content-length"]
-    headers = [*kept, ("content-length", str(len(failure.body)))]
-    return Reply(failure.status, headers, pieces(), lambda: None)
+    failure = vertex_wire.failure(reply.status, reply.headers, await read_error(reply))
+    return whole(failure.status, failure.headers, failure.body)

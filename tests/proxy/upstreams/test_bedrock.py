@@ -378,7 +378,7 @@ async def test_an_error_has_anthropics_shape_and_status(
         "request_id": headers["request-id"],
     }
     assert headers["content-type"] == "application/json"
-    assert "content-length" not in headers
+    assert int(headers["content-length"]) == len(told)
     assert headers.get("retry-after") == ("7" if what == "error 429" else headers.get("retry-after"))
 
 

@@ -28,8 +28,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def made(**settings: Any) -> Upstream:
-    return opened(UpstreamSettings.model_validate({"name": "one", **settings}), TRUST)
+async def made(**settings: Any) -> Upstream:
+    return await opened(UpstreamSettings.model_validate({"name": "one", **settings}), TRUST)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def made(**settings: Any) -> Upstream:
     ],
 )
 async def test_each_kind_has_its_own(settings: Mapping[str, Any], kind: type[Upstream]) -> None:
-    upstream = made(**settings)
+    upstream = await made(**settings)
     assert type(upstream) is kind
     await upstream.close()
 
@@ -52,7 +52,7 @@ async def test_a_credential_comes_from_a_file_without_the_blanks_around_it_in_th
     tmp_path: Path, upstream: MessagesServer, header: str
 ) -> None:
     (tmp_path / "secret").write_text(f"\n{CREDENTIAL} \n")
-    one = made(url=upstream.url, credential_file=str(tmp_path / "secret"), credential_header=header)
+    one = await made(url=upstream.url, credential_file=str(tmp_path / "secret"), credential_header=header)
     reply = await one.send("GET", "/v1/models", [("x-api-key", "the-clients")], b"")
     assert reply.status == 200
     reply.close()
@@ -66,10 +66,10 @@ async def test_a_credential_comes_from_a_file_without_the_blanks_around_it_in_th
 async def test_a_credential_that_no_header_can_have_is_told_without_itself(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "secret").write_bytes(content)
     with pytest.raises(ConfigError, match="one") as failed:
-        made(url="https://api.example", credential_file=str(tmp_path / "secret"))
+        await made(url="https://api.example", credential_file=str(tmp_path / "secret"))
     assert "größe" not in failed.value.text
 
 
 async def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[proxy.upstreams.one\] the credential_file .* can't be read"):
-        made(url="https://api.example", credential_file=str(tmp_path / "missing"))
+        await made(url="https://api.example", credential_file=str(tmp_path / "missing"))

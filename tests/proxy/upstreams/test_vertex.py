@@ -19,10 +19,12 @@ from fixtures.messages_server import INPUT_TOKENS, MessagesServer
 from fixtures.vertex_server import ERRORS, MODEL, PROJECT, REGION, VertexServer
 from mcp_hub.errors import ConfigError
 from mcp_hub.proxy import wire
+from mcp_hub.proxy.apart import LARGE
 from mcp_hub.proxy.sse import SseParser
+from mcp_hub.proxy.upstreams.answers import ERROR_BYTES
 from mcp_hub.proxy.upstreams.connection import Connection
 from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, UnreachedError
-from mcp_hub.proxy.upstreams.vertex import ERROR_BYTES, LARGE, Vertex, open_vertex, url_of
+from mcp_hub.proxy.upstreams.vertex import Vertex, open_vertex, url_of
 from mcp_hub.proxy.upstreams.vertex_wire import ERRORS as TYPES
 from mcp_hub.proxy.wire import BadRequestError
 from mcp_hub.proxy_settings import UpstreamSettings
