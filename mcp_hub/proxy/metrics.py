@@ -53,7 +53,7 @@ class Metrics:
         )
         self._fallbacks = Counter(
             "mcp_hub_proxy_fallbacks",
-            "Requests for which another upstream was asked.",
+            "Tries that failed at this upstream where others were left.",
             ("upstream",),
             registry=registry,
         )
@@ -94,7 +94,7 @@ class Metrics:
         self._refused.labels(type).inc()
 
     def fell_back(self, upstream: str) -> None:
-        """Another upstream is asked, since this one failed before it answered."""
+        """A try failed before its first byte, and other upstreams are left."""
         self._fallbacks.labels(upstream).inc()
 
     def stands(self, upstream: str, state: State) -> None:
