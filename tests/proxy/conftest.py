@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
-from anthropic import AsyncAnthropic
+from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from fixtures.messages_server import MessagesServer
 from mcp_hub.listening import listen, serve
@@ -56,7 +56,8 @@ class Running:
     app: Application
 
     def client(self, key: str = KEY) -> AsyncAnthropic:
-        return AsyncAnthropic(base_url=self.url, api_key=key, max_retries=0)
+        plain = DefaultAsyncHttpxClient(verify=False)  # reading the system's certificates takes a while
+        return AsyncAnthropic(base_url=self.url, api_key=key, max_retries=0, http_client=plain)
 
     def spent(self, *by: str) -> list[Row]:
         """What the ledger says, settled."""
