@@ -7,10 +7,12 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from socketserver import BaseServer
+from threading import Thread
+from typing import Any, TypeVar
 
 import anyio
 import httpx2
@@ -22,6 +24,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
+
+S = TypeVar("S", bound=BaseServer)
 
 PATIENCE = 20.0
 """Seconds within which anything a test waits for must have happened, on a slow and busy machine."""
@@ -47,6 +51,19 @@ def text_of(result: CallToolResult) -> str:
     block = result.content[0]
     assert isinstance(block, TextContent)
     return block.text
+
+
+@contextmanager
+def served(server: S) -> Iterator[S]:
+    """A server that serves in a thread, until the end."""
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def alive(pid: int) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections.abc import Iterator
-from threading import Event, Thread
+from threading import Event
 
 import anyio
 import pytest
@@ -15,7 +15,7 @@ from mcp_hub import otel
 from mcp_hub.errors import ConfigError
 from mcp_hub.otel import OtelTracer
 from tests.spans import Collector, Taken
-from tests.support import PATIENCE
+from tests.support import PATIENCE, served
 
 pytestmark = pytest.mark.anyio
 
@@ -25,15 +25,8 @@ CLIENTS = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "a=b"}
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    server = Collector()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(Collector()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def ended(tracer: OtelTracer) -> None:

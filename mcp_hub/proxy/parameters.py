@@ -28,6 +28,12 @@ class Model:
     max_tokens: int
     disabled_up_to: str | None = None
     """The highest effort beside a thinking.type of "disabled"; None: any."""
+    system_messages: bool = True
+    """Whether messages may have the role "system"."""
+    message_effort: bool = True
+    """Whether such messages may have an output_config."""
+    display_updates: bool = True
+    """Whether thinking.display may be "updates"."""
 
 
 class Parameters:
@@ -50,7 +56,7 @@ class Parameters:
         """The table in parameters.toml."""
         data = tomllib.loads(TABLE.read_text(encoding="utf-8"))
         return cls(
-            {name: _model(table) for table in data["models"] for name in table["names"]},
+            {name: _model(name, table, data) for table in data["models"] for name in table["names"]},
             tuple(data["effort_levels"]),
             {kind: tuple(others) for kind, others in data["thinking_instead"].items()},
             frozenset(data["edits_of_thinking"]),
@@ -67,8 +73,10 @@ class Parameters:
         changes: dict[str, Any] = {}
         self._limit_tokens(request, takes, changes)
         self._change_thinking(request, takes, changes)
+        _leave_updates_out(request, takes, changes)
         self._lower_effort(request, takes, changes)
         _leave_sampling_out(request, takes, changes)
+        _change_messages(request, takes, changes)
         return changes
 
     def _limit_tokens(self, request: Mapping[str, Any], takes: Model, changes: dict[str, Any]) -> None:
@@ -114,13 +122,16 @@ class Parameters:
             changes["output_config"] = {**rest, "effort": lower} if lower else rest or None
 
 
-def _model(table: Mapping[str, Any]) -> Model:
+def _model(name: str, table: Mapping[str, Any], data: Mapping[str, Any]) -> Model:
     return Model(
         tuple(table["thinking"]),
         tuple(table["effort"]),
         table["sampling"],
         table["max_tokens"],
         table.get("disabled_up_to"),
+        name in data["system_messages"],
+        name in data["message_effort"],
+        name in data["display_updates"],
     )
 
 
@@ -129,3 +140,28 @@ def _leave_sampling_out(request: Mapping[str, Any], takes: Model, changes: dict[
         changes.update((name, None) for name in SAMPLING if name in request)
     elif takes.sampling == "one" and {"temperature", "top_p"} <= request.keys():
         changes["top_p"] = None
+
+
+def _leave_updates_out(request: Mapping[str, Any], takes: Model, changes: dict[str, Any]) -> None:
+    thinking = changes.get("thinking", request.get("thinking"))
+    if isinstance(thinking, dict) and thinking.get("display") == "updates" and not takes.display_updates:
+        changes["thinking"] = {name: value for name, value in thinking.items() if name != "display"}
+
+
+def _change_messages(request: Mapping[str, Any], takes: Model, changes: dict[str, Any]) -> None:
+    messages = request.get("messages")
+    if not isinstance(messages, list) or (takes.system_messages and takes.message_effort):
+        return
+    changed = [each for message in messages if (each := _message(message, takes)) is not None]
+    if changed != messages:
+        changes["messages"] = changed
+
+
+def _message(message: Any, takes: Model) -> Any:
+    """A message as a model takes it; None for one of which nothing is left."""
+    if not isinstance(message, dict) or message.get("role") != "system":
+        return message
+    kept = dict(message)
+    if not takes.message_effort and kept.pop("output_config", None) is not None and not kept.get("content"):
+        return None
+    return kept if takes.system_messages else {**kept, "role": "user"}

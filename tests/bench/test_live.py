@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from bench.graded import live
 from bench.graded.modes import Mode
 from bench.graded.task import Answer, Call, Level, Task
 from bench.graded.worlds import World
+from tests.support import served
 
 pytestmark = pytest.mark.anyio
 
@@ -81,15 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def model(*says: list[dict[str, Any]]) -> Iterator[Model]:
-    server = Model(list(says))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(Model(list(says))) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Files:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import anyio
@@ -19,7 +18,7 @@ from mcp_hub.settings import ServerSettings
 from mcp_hub.tracing import ALONG
 from tests.ledger import SERVER, LedgerHub, ledger_hub
 from tests.spans import Collector, Taken, everything, shown
-from tests.support import PATIENCE
+from tests.support import PATIENCE, served
 
 pytestmark = pytest.mark.anyio
 
@@ -184,15 +183,8 @@ def test_what_is_sent_to_a_server_meanwhile_is_a_part_of_the_call() -> None:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    server = Collector()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(Collector()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 async def test_a_real_hub_sends_its_spans_as_parts_of_its_clients(

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ import pytest
 from fixtures.messages_server import MessagesServer
 from tests.proxied_requests import BODIES, MALFORMED, SDK, requests
 from tests.raw_http import RawAnswer, RawRequest, exchange
-from tests.support import PATIENCE
+from tests.support import PATIENCE, served
 
 pytestmark = pytest.mark.xdist_group("the proxy beside none")
 
@@ -75,15 +74,8 @@ Sides = tuple[Any, Any]
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[MessagesServer]:
-    server = MessagesServer(CREDENTIAL)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(MessagesServer(CREDENTIAL)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import anyio
@@ -20,6 +19,7 @@ from mcp_hub.proxy_settings import ProxySettings
 from mcp_hub.proxying import open_proxy
 from mcp_hub.store.database import FILE_NAME
 from mcp_hub.store.ledger import Ledger, Row
+from tests.support import served
 
 CREDENTIAL = "the-upstreams-own-credential"
 KEY = "a-key-of-the-tests-0123456789"
@@ -28,15 +28,8 @@ MODEL = "claude-sonnet-4-6"
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[MessagesServer]:
-    server = MessagesServer(CREDENTIAL)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(MessagesServer(CREDENTIAL)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)

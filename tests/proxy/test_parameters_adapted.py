@@ -200,3 +200,29 @@ def test_any_request_can_be_adapted_and_then_needs_no_more(request: Mapping[str,
     removed = {name for name, value in changes.items() if value is None}
     after = {name: value for name, value in {**request, **changes}.items() if name not in removed}
     assert SHIPPED.adapted(after, model) == {}
+
+
+EFFORT_ALONE = {"role": "system", "content": [], "output_config": {"effort": "low"}}
+REMINDER = {"role": "system", "content": "Be brief.", "output_config": {"effort": "low"}}
+ASKED = {"role": "user", "content": "hello"}
+
+
+@pytest.mark.parametrize(
+    ("model", "messages"),
+    [
+        ("claude-sonnet-5-5", [ASKED, EFFORT_ALONE, REMINDER, ASKED]),
+        ("claude-sonnet-5", [ASKED, {"role": "system", "content": "Be brief."}, ASKED]),
+        ("claude-sonnet-4-6", [ASKED, {"role": "user", "content": "Be brief."}, ASKED]),
+    ],
+)
+def test_system_messages_and_their_effort_become_what_the_model_takes(model: str, messages: list[Any]) -> None:
+    request = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [ASKED, EFFORT_ALONE, REMINDER, ASKED]}
+    adapted = {**request, **Parameters.shipped().adapted(request, model)}
+    assert adapted["messages"] == messages
+
+
+def test_progress_updates_are_left_to_the_model_where_it_has_none() -> None:
+    thinking = {"type": "adaptive", "display": "updates"}
+    request = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": [ASKED], "thinking": thinking}
+    assert "thinking" not in Parameters.shipped().adapted(request, "claude-sonnet-5-5")
+    assert Parameters.shipped().adapted(request, "claude-sonnet-4-6")["thinking"] == {"type": "adaptive"}

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import anthropic
@@ -24,7 +23,7 @@ from mcp_hub.proxy.spans import RequestSpan, Said
 from mcp_hub.store.ledger import Status
 from tests.proxy.conftest import CREDENTIAL, KEY, MODEL, Running, Serving
 from tests.spans import Collector, Taken, everything, shown
-from tests.support import PATIENCE
+from tests.support import PATIENCE, served
 
 pytestmark = pytest.mark.anyio
 
@@ -301,15 +300,8 @@ async def test_what_a_client_makes_up_is_cut(proxied: Serving, taken: Taken) -> 
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    server = Collector()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(Collector()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["a collector", "a collector that is down"])

@@ -1,10 +1,9 @@
 """Wherever the model runs, the same conversations have the same events: text, tools, thinking, images, errors, cuts."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from threading import Thread
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,7 +16,7 @@ from fixtures.vertex_server import PROJECT, VertexServer
 from fixtures.vertex_server import REGION as VERTEX_REGION
 from mcp_hub.proxy.sse import SseParser
 from tests.proxy.conftest import CREDENTIAL, KEY, MODEL, Running, Serving
-from tests.support import PATIENCE
+from tests.support import PATIENCE, served
 
 pytestmark = pytest.mark.anyio
 
@@ -89,21 +88,6 @@ def anyio_backend() -> str:
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(timeout=PATIENCE) as opened:
         yield opened
-
-
-S = TypeVar("S", bound=MessagesServer)
-
-
-@contextmanager
-def served(server: S) -> Iterator[S]:
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @asynccontextmanager

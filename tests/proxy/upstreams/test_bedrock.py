@@ -5,11 +5,10 @@ import ssl
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -31,6 +30,7 @@ from mcp_hub.proxy.upstreams.upstream import BrokenError, Headers, Reply, Unreac
 from mcp_hub.proxy.wire import BadRequestError
 from mcp_hub.proxy_settings import UpstreamSettings
 from tests.proxy.conftest import KEY, Serving
+from tests.support import served
 
 pytestmark = pytest.mark.anyio
 
@@ -38,29 +38,15 @@ BARE = "anthropic.claude-sonnet-4-6"
 PROFILE = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 SAID = ["say hello", "tools", "think", "cite", "unknown", "nothing", "caf\u00e9 \u2014 \U0001f50e"]
 
-S = TypeVar("S", bound=MessagesServer)
-
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
 
 
-@contextmanager
-def serving(server: S) -> Iterator[S]:
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def server() -> Iterator[BedrockServer]:
-    with serving(BedrockServer()) as server:
+    with served(BedrockServer()) as server:
         yield server
 
 
@@ -206,7 +192,7 @@ async def test_fields_are_left_out_or_refused_before_anything_is_sent(server: Be
 
 async def test_a_session_is_proved_by_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "the-token")
-    with serving(BedrockServer(session_token="the-token")) as server:
+    with served(BedrockServer(session_token="the-token")) as server:
         async with opened(server) as upstream:
             assert (await answered(upstream, asking("hi")))[0] == 200
             monkeypatch.setenv("AWS_SESSION_TOKEN", "another")
@@ -216,7 +202,7 @@ async def test_a_session_is_proved_by_its_token(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_an_api_key_is_a_bearer() -> None:
-    with serving(BedrockServer(api_key="bedrock-api-key-1")) as server:
+    with served(BedrockServer(api_key="bedrock-api-key-1")) as server:
         async with opened(server, "bedrock-api-key-1") as upstream:
             assert (await answered(upstream, asking("hi")))[0] == 200
             assert (await answered(upstream, asking("hi", stream=True)))[0] == 200
@@ -546,7 +532,7 @@ def upstreams_of(server: BedrockServer) -> list[dict[str, str]]:
 async def test_a_plain_client_of_the_proxy_sees_what_anthropic_would_send(
     server: BedrockServer, what: str, proxied: Serving
 ) -> None:
-    with serving(MessagesServer()) as anthropic:
+    with served(MessagesServer()) as anthropic:
         direct = AsyncAnthropic(base_url=anthropic.url, api_key="any", max_retries=0)
         expected = [event for event in await streamed(direct, what) if event["type"] != "ping"]
     async with proxied(upstreams=upstreams_of(server)) as running:

@@ -3,13 +3,13 @@
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from threading import Thread
 
 import pytest
 
 from fixtures.messages_server import MessagesServer
 from mcp_hub.proxy.upstreams.compatible import Compatible
 from mcp_hub.proxy.upstreams.connection import Connection
+from tests.support import served
 
 pytestmark = pytest.mark.anyio
 
@@ -23,15 +23,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def server() -> Iterator[MessagesServer]:
-    server = MessagesServer()
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(MessagesServer()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from mcp_hub.proxy.upstreams.openrouter import OpenRouter
 from mcp_hub.proxy.upstreams.upstream import BrokenError, Reply, Upstream
 from tests.proxy.conftest import KEY, Serving
 from tests.proxy.readers import as_claude_code_reads, is_legal
+from tests.support import served
 
 pytestmark = pytest.mark.anyio
 
@@ -33,15 +33,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[OpenRouterServer]:
-    server = OpenRouterServer(SECRET)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(OpenRouterServer(SECRET)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @asynccontextmanager
