@@ -16,6 +16,9 @@ places that turn one into an answer or an exit status.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+KINDS = ("syntax", "name", "script", "tool", "arguments", "denied", "result")
+"""The kinds of a ScriptError. Its worker says which, and what a worker says isn't trusted."""
+
 
 class HubError(Exception):
     """Base of all; `text` is what a person or a model reads."""
@@ -55,7 +58,7 @@ class DeniedError(HubError):
 
 
 class ScriptError(HubError):
-    """The program is at fault; `kind` is one of syntax, name, script, tool, arguments, denied, result."""
+    """The program is at fault; `kind` is one of KINDS."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import anyio.to_thread
 from prometheus_client import Counter, Gauge, Histogram, generate_latest
 
-from mcp_hub.errors import HubError, LimitError, ScriptError
+from mcp_hub.errors import KINDS, HubError, LimitError, ScriptError
 from mcp_hub.hub.downstream import State
 from mcp_hub.prometheus import Registry
 from mcp_hub.sandbox.conversation import Run
@@ -25,9 +25,6 @@ TOKEN_BYTES = 4
 
 OK, CANCELLED, HUB, OTHER = "ok", "cancelled", "hub", "other"
 """How a program ended, beside the kinds of failures: HUB is a failure without a kind, OTHER one whose kind is none."""
-
-KINDS = ("syntax", "name", "script", "tool", "arguments", "denied", "result")
-"""The kinds of a ScriptError. Its worker says which, and what a worker says isn't trusted."""
 
 
 class Metrics:

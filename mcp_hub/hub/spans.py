@@ -8,16 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from mcp_hub.errors import CallerError, DeniedError, DownstreamError, HubError, LimitError, ScriptError, ToolError
+from mcp_hub.errors import (
+    KINDS,
+    CallerError,
+    DeniedError,
+    DownstreamError,
+    HubError,
+    LimitError,
+    ScriptError,
+    ToolError,
+)
 from mcp_hub.sandbox.conversation import Run
 from mcp_hub.settings import ServerSettings
 from mcp_hub.tracing import ALONG, Span, Tracer
 
 TOOL = "executeToolCode"
 """The tool by which an agent has a program run."""
-
-KINDS = ("syntax", "name", "script", "tool", "arguments", "denied", "result")
-"""The kinds of a ScriptError. Its worker says which, and what a worker says isn't trusted."""
 
 OTHER, CANCELLED = "_OTHER", "cancelled"
 

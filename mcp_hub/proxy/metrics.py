@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from mcp_hub.prometheus import Registry
 from mcp_hub.proxy.budgets import Kind, Standing
 from mcp_hub.proxy.choice import State
-from mcp_hub.proxy.pricing import Usage
+from mcp_hub.proxy.pricing import NANO, Usage
 from mcp_hub.store.ledger import Entry, Status
 
 OTHER = "other"
@@ -21,8 +21,6 @@ OTHER = "other"
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Of an answer: the first byte of a short one, the last of a long one."""
-
-NANO = 1e9
 
 
 class Metrics:
