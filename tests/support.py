@@ -110,6 +110,13 @@ async def said(journal: Path, line: str) -> None:
             await anyio.sleep(0.01)
 
 
+async def connected(client: Client) -> None:
+    """Wait until a hub is connected to all of its servers: a look-up waits for them, but on a busy machine too short."""
+    with anyio.fail_after(PATIENCE):
+        while "still connecting" in text_of(await client.call_tool("listToolFiles", {})):
+            await anyio.sleep(0.02)
+
+
 def wait_until_gone(pids: list[int]) -> list[int]:
     """Wait for processes that aren't children of ours; the ones that are still alive after PATIENCE."""
     deadline = time.monotonic() + PATIENCE

@@ -16,7 +16,7 @@ from mcp import Client, MCPError
 
 from fixtures import shop
 from tests.conftest import BOTH_TRANSPORTS, over_stdio
-from tests.support import PATIENCE, HttpHub, filled, http_client, said, text_of
+from tests.support import PATIENCE, HttpHub, connected, filled, http_client, said, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("serving")]
 
@@ -71,6 +71,7 @@ async def stdio_hub(tmp_path_factory: pytest.TempPathFactory, shared: set[int]) 
         before = {child.pid for child in psutil.Process().children()}
         async with over_stdio(config, folder / "state", folder, mode) as client:
             shared.update(child.pid for child in psutil.Process().children() if child.pid not in before)
+            await connected(client)
             task_status.started(client)
             await ended.wait()
 
@@ -98,6 +99,7 @@ def open_hub(transport: str, stdio_hub: Open, hub_with: Callable[[str], HttpHub]
         else:
             hub = await anyio.to_thread.run_sync(hub_with, text)
             async with http_client(hub.url, mode) as client:
+                await connected(client)
                 yield client
 
     return opened
