@@ -33,15 +33,8 @@ class BedrockEvents:
         self.ended = False
         """An exception was told: nothing comes after it."""
 
-    def feed(self, data: bytes) -> bytes:
-        """The events that these bytes complete. Raises BrokenError for a frame that is damaged."""
-        told, problem = self.events(data)
-        if problem is not None:
-            raise problem
-        return told
-
     def events(self, data: bytes) -> tuple[bytes, BrokenError | None]:
-        """As `feed`, but with what came whole before a damaged frame."""
+        """The events that these bytes complete, and where a frame is damaged, the error after them."""
         events: list[bytes] = []
         self._pending += len(data)
         self._frames.add_data(data)

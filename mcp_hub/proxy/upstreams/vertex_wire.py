@@ -139,11 +139,6 @@ def failure(status: int, headers: Headers, body: bytes) -> Failure:
     return Failure(answered, kept, error_body(type, text, request_id))
 
 
-def refusal(error: AnswerError) -> Failure:
-    """An error of the proxy's own, for what is never sent."""
-    return Failure(error.status, [("content-type", "application/json")], error_body(error.type, error.text))
-
-
 def _models(project: str, region: str) -> str:
     place = f"projects/{quote(project, safe=':')}/locations/{quote(region, safe='')}"
     return f"/v1/{place}/publishers/anthropic/models"

@@ -28,8 +28,16 @@ def sse(*events: str) -> bytes:
 
 def fed(*pieces: bytes) -> bytes:
     events = BedrockEvents("bedrock")
-    told = b"".join(events.feed(piece) for piece in pieces)
+    told = b"".join(told_by(events, piece) for piece in pieces)
     events.finish()
+    return told
+
+
+def told_by(events: BedrockEvents, piece: bytes) -> bytes:
+    """The events that a piece completes; a damaged one raises."""
+    told, problem = events.events(piece)
+    if problem is not None:
+        raise problem
     return told
 
 
@@ -59,8 +67,8 @@ def test_so_do_pieces_of_any_sizes(seed: int, most: int) -> None:
 def test_an_event_is_told_as_soon_as_its_last_byte_is_there() -> None:
     first = len(event_stream.chunk(EVENTS[0].encode()))
     events = BedrockEvents("bedrock")
-    assert events.feed(STREAM[: first - 1]) == b""
-    assert events.feed(STREAM[first - 1 : first]) == sse(EVENTS[0])
+    assert events.events(STREAM[: first - 1]) == (b"", None)
+    assert events.events(STREAM[first - 1 : first]) == (sse(EVENTS[0]), None)
 
 
 def test_an_end_inside_of_a_frame_is_told_at_every_byte() -> None:
@@ -151,7 +159,7 @@ def test_frames_of_kinds_that_nobody_knows_are_left_out() -> None:
 )
 def test_an_exception_becomes_an_error_event_and_is_the_end(frame: bytes, type: str) -> None:
     events = BedrockEvents("bedrock")
-    told = events.feed(event_stream.chunk(EVENTS[0].encode()) + frame + STREAM[:-7])
+    told = told_by(events, event_stream.chunk(EVENTS[0].encode()) + frame + STREAM[:-7])
     first, error = SseParser().feed(told)
     assert (first.event, error.event) == ("message_start", "error")
     assert json.loads(error.data) == {"type": "error", "error": {"type": type, "message": "so it is"}}
