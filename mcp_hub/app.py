@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from mcp_hub.hub.learning import Learner
 from mcp_hub.hub.meta_tools import MetaTools
 from mcp_hub.hub.policy import Policy
 from mcp_hub.hub.programs import Programs
+from mcp_hub.hub.remembering import Remembering
 from mcp_hub.hub.scripts import SharedScripts
 from mcp_hub.hub.session import Listed, is_legacy
 from mcp_hub.hub.shapes import merged
@@ -55,6 +57,9 @@ logger = logging.getLogger(__name__)
 KEPT_WITHIN = 1.0
 """Seconds that a first answer waits for what was kept: it is read in milliseconds, but for another hub's lock."""
 
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Counts the time that the machine slept, too: what was remembered before is older by it."""
+
 USED_TOOLS = 40
 """Tools used most in a folder that are looked at: more signatures than a server's instructions have room for."""
 
@@ -73,6 +78,7 @@ class Hub:
     downstreams: Downstreams
     pool: Pool
     kept_loaded: anyio.Event
+    remembering: Remembering
     _prints: dict[str, str]
     folder: str | None = None
     """The working directory of the only client; None where several are served, who must not see what others use."""
@@ -133,6 +139,7 @@ class Hub:
         `[hub]` counts from the next start, but for idle_stop, scripts and http.tokens.
         """
         before, self.loaded = self.loaded, loaded
+        self.remembering.forget_all()
         servers = enabled(loaded)
         prints = {name: settings.fingerprint() for name, settings in servers.items()}
         self.live.configure(servers, Policy(loaded.policies))
@@ -262,6 +269,14 @@ async def open_hub(
     live = LiveCatalog(servers, Policy(loaded.policies))
     kept_loaded = anyio.Event()
     hub: Hub | None = None
+    metrics = None
+    if measured:
+        from mcp_hub.hub.metrics import Metrics
+
+        metrics = Metrics(lambda: [server.status.state for server in downstreams])
+    remembering = Remembering(
+        lambda: live.settings, partial(time.clock_gettime, CLOCK), metrics.remembered if metrics is not None else None
+    )
 
     async def on_listed(name: str, listed: Listed) -> None:
         assert hub is not None
@@ -272,6 +287,7 @@ async def open_hub(
         children=Children(where.server_logs, os.environ),
         on_listed=on_listed,
         max_message_bytes=hub_settings.max_message_mib * 1024 * 1024,
+        on_changed=remembering.forget,
     )
     pool = Pool(hub_settings.limits)
     learner = None
@@ -281,12 +297,7 @@ async def open_hub(
             live.observe,
             lambda seconds, then: asyncio.get_running_loop().call_later(seconds, then),
         )
-    calls = Calls(lambda: live.snapshot, downstreams, learner.sent if learner is not None else None)
-    metrics = None
-    if measured:
-        from mcp_hub.hub.metrics import Metrics
-
-        metrics = Metrics(lambda: [server.status.state for server in downstreams])
+    calls = Calls(lambda: live.snapshot, downstreams, learner.sent if learner is not None else None, remembering)
     journal = Journal(hub_settings.journal, calls, lambda: live.settings, metrics)
     unseen = Unseen(live, downstreams, kept_loaded)
 
@@ -325,13 +336,14 @@ async def open_hub(
         downstreams,
         pool,
         kept_loaded,
+        remembering,
         prints,
         folder=str(folder) if folder is not None else None,
         learner=learner,
         metrics=metrics,
     )
     try:
-        async with tracing.tracer(os.environ) as tracer, downstreams, pool:
+        async with tracing.tracer(os.environ) as tracer, downstreams, remembering, pool:
             if tracer is not None:
                 journal.spans = Spans(tracer, lambda: live.settings)
             yield hub

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, NoReturn, Self, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -52,6 +52,48 @@ class ToolFilter(Table):
     deny: tuple[str, ...] = Field((), description="Globs; a tool that matches one is left out. Wins over allow.")
 
 
+LONGEST_CACHE = 24 * 3600
+"""Seconds that a result may be remembered: what is older than a day is hardly what a tool would say now."""
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class CacheRule:
+    """For how long results of the tools that fit a glob are remembered; 0: not at all."""
+
+    tool: str
+    seconds: float
+
+
+def _cache_rules(value: object) -> object:
+    """A duration for all tools, or a table of globs and durations -> the rules."""
+    if isinstance(value, str):
+        return (CacheRule("*", _duration(value)),)
+    if not isinstance(value, dict):
+        return _no_duration()
+    if "" in value:
+        raise problem_at("a glob over tool names can't be empty")
+    return tuple(CacheRule(glob, _duration(text, glob)) for glob, text in value.items())
+
+
+def _duration(text: object, *at: str) -> float:
+    """`60s`, `1.5m` or `24h` -> seconds. Raises what is wrong with it, at its place."""
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        return _no_duration(*at)
+    seconds = float(found[1]) * _UNIT_SECONDS[found[2]]
+    if seconds > LONGEST_CACHE:
+        raise problem_at("is too long; nothing is remembered for more than 24h", *at)
+    return seconds
+
+
+def _no_duration(*at: str) -> NoReturn:
+    or_table = "" if at else ', or a table of them by tool, such as { "get_*" = "5m" }'
+    raise problem_at(f'must be a duration: a number with s, m or h, such as "60s"{or_table}', *at)
+
+
 class ServerSettings(Table):
     """One downstream server: a command to start, or a URL to connect to."""
 
@@ -77,6 +119,20 @@ class ServerSettings(Table):
         None, ge=0, description="Seconds without a call until it is stopped; 0: never. Default: hub.idle_stop."
     )
     tools: ToolFilter = ToolFilter()
+    cache: Annotated[
+        tuple[CacheRule, ...],
+        BeforeValidator(_cache_rules),
+        WithJsonSchema(
+            {
+                "anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}],
+                "examples": ["60s", {"search_*": "5m", "get_user": "60s"}],
+            }
+        ),
+    ] = Field(
+        (),
+        description="For how long results of read-only tools are remembered, such as 60s, 5m, 24h; or a table of "
+        "globs over tool names with such durations, of which the most specific decides. Default: not at all.",
+    )
     redact: tuple[str, ...] = Field(
         (),
         description="TOOL.ARGUMENT globs: values of these arguments aren't written to the journal. Without a further "
@@ -137,9 +193,9 @@ class ServerSettings(Table):
     def same_connection(self, other: Self) -> bool:
         """Whether a running server is what `other` asks for too.
 
-        What the agent reads of it may differ, and idle_stop, and what is redacted.
+        What the agent reads of it may differ, and idle_stop, and what is redacted or remembered.
         """
-        told = {"description", "tools", "enabled", "idle_stop", "redact"}
+        told = {"description", "tools", "enabled", "idle_stop", "redact", "cache"}
         return self.model_dump(exclude=told) == other.model_dump(exclude=told)
 
     def fingerprint(self) -> str:

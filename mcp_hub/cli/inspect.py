@@ -57,6 +57,7 @@ def check(config_file: Path | None, as_json: bool) -> None:
     """
     from mcp_hub import app
     from mcp_hub.hub.downstream import State
+    from mcp_hub.hub.remembering import without_effect
     from mcp_hub.sandbox import confinement
 
     where, loaded = prepared(config_file)
@@ -86,7 +87,12 @@ def check(config_file: Path | None, as_json: bool) -> None:
                     for each in servers
                     for tool in each.tools.values()
                 ]
-                for warning in hub.live.policy.unused(listed):
+                in_vain = [
+                    text
+                    for each in servers
+                    for text in without_effect(each.key, hub.live.settings[each.key].cache, list(each.tools.values()))
+                ]
+                for warning in (*hub.live.policy.unused(listed), *in_vain):
                     click.secho(f"mcp_hub: {warning}", fg="yellow", err=True)
                 return OK
             return FAILED

@@ -88,6 +88,9 @@ class Changes:
 OnListed = Callable[[str, Listed], Awaitable[None]]
 """Told of each list that a server gives: (name, what it listed)."""
 
+OnChanged = Callable[[str], None]
+"""Told, by a server's name, that what it answered before may no longer hold: its session is lost, or it says so."""
+
 
 class Downstream:
     """One server: its session, or why it has none."""
@@ -102,6 +105,7 @@ class Downstream:
         on_listed: OnListed,
         max_message_bytes: int,
         jitter: Callable[[], float],
+        on_changed: OnChanged,
         successor_of: "Downstream | None" = None,
     ) -> None:
         self.name = name
@@ -113,6 +117,7 @@ class Downstream:
         self._on_listed = on_listed
         self._max_message_bytes = max_message_bytes
         self._jitter = jitter
+        self._on_changed = partial(on_changed, name)
         self._state = State.IDLE
         self._wanted = anyio.Event()
         self._urgent = anyio.Event()
@@ -252,7 +257,7 @@ class Downstream:
         """Open a session and hold it until nobody uses it any more; raise DownstreamError if it is lost before."""
         self._become(State.CONNECTING)
         started = anyio.current_time()
-        session = Session(self.name, self.settings, self._log)
+        session = Session(self.name, self.settings, self._log, self._on_changed)
         opened: float | None = None
         try:
             async with session.opened(
@@ -376,6 +381,7 @@ class Downstreams:
         on_listed: OnListed,
         max_message_bytes: int,
         jitter: Callable[[], float] = random.random,
+        on_changed: OnChanged = lambda _: None,
     ) -> None:
         self._children = children
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -388,6 +394,7 @@ class Downstreams:
             on_listed=on_listed,
             max_message_bytes=max_message_bytes,
             jitter=jitter,
+            on_changed=on_changed,
         )
         self._servers = {name: self._new(name, settings) for name, settings in servers.items()}
 

@@ -23,7 +23,7 @@ from mcp_hub.errors import CallerError, DownstreamError, HubError
 from mcp_hub.hub import redaction, resuming
 from mcp_hub.hub.arguments import is_large
 from mcp_hub.hub.calls import BoundCall, Calls
-from mcp_hub.hub.policy import told_annotations
+from mcp_hub.hub.policy import is_read_only
 from mcp_hub.hub.redacted_code import redacted_code, secret_literals
 from mcp_hub.hub.redaction import CallKey
 from mcp_hub.hub.resuming import Recorded, Resume
@@ -91,7 +91,7 @@ class Journal:
     async def begin(self, owner: str, code: str, resume: str | None) -> "Recording":
         """A run begins. Raises CallerError when what it wants to resume isn't there, or asks for a decision."""
         kept = await self._kept(owner, resuming.parse(resume)) if resume else None
-        recording = Recording(self, self._calls, kept, secret_literals(code))
+        recording = Recording(self, self._calls, owner, kept, secret_literals(code))
         if self.store is not None:
             self.store.begin(recording.id, owner, redacted_code(code, self.secrets()), kept.run if kept else None)
         return recording
@@ -191,7 +191,7 @@ class Journal:
 class Recording:
     """The record of one run; `made` are its calls so far, in the order in which they were asked for."""
 
-    def __init__(self, journal: Journal, calls: Calls, kept: Kept | None, secrets: Sequence[str]) -> None:
+    def __init__(self, journal: Journal, calls: Calls, owner: str, kept: Kept | None, secrets: Sequence[str]) -> None:
         self.id = new_run_id()
         self.made: list[RecordedCall] = []
         self._journal = journal
@@ -201,6 +201,7 @@ class Recording:
         self.resumable = journal.store is not None
         """Whether a later run can go on from this one."""
         self._calls = calls
+        self._owner = owner
         self._kept = kept
         self._recorded = Recorded(kept.calls, kept.resume.decision) if kept else None
         self._secrets = journal.secrets()
@@ -223,7 +224,7 @@ class Recording:
             tool=bound.tool.name,
             arguments=self._told(bound.key, (bound.tool.name, bound.tool.wire_name), bound.arguments),
             key=key,
-            read_only="readOnly" in told_annotations(bound.tool.annotations),
+            read_only=is_read_only(bound.tool.annotations),
             outcome=Outcome.STARTED,
         )
         self.made.append(call)
@@ -286,7 +287,7 @@ class Recording:
             self._journal.release(self._kept)
 
     async def _value(self, bound: BoundCall, call: RecordedCall, on_progress: Progress | None) -> Any:
-        """A call's value: from the record, or from the server."""
+        """A call's value: from the record, or remembered, or from the server."""
         if self._recorded is not None and self._recorded.has(call.key):
             value = self._recorded.take(call.key)
             self._note(await self._with_result(replace(call, outcome=Outcome.REUSED), value))
@@ -303,8 +304,13 @@ class Recording:
             return replace(call, outcome=outcome, error=told, seconds=time.monotonic() - began)
 
         try:
-            with self._span.call(bound.key, bound.tool.wire_name) if self._span is not None else nullcontext():
-                value = await self._calls.send(bound, on_progress)
+            known = await self._calls.remembered(bound, self._owner)
+            if known is not None:
+                value, done = known.value, replace(call, outcome=Outcome.OK)
+            else:
+                with self._span.call(bound.key, bound.tool.wire_name) if self._span is not None else nullcontext():
+                    value = await self._calls.send(bound, on_progress, self._owner)
+                done = ended(Outcome.OK)
         except DownstreamError as error:
             outcome = Outcome.UNKNOWN if error.may_have_run else Outcome.FAILED
             self._note(ended(outcome, error.text))
@@ -315,7 +321,6 @@ class Recording:
         except BaseException:
             self._note(ended(Outcome.UNKNOWN, "the run ended while it was under way; it may or may not have been done"))
             raise
-        done = ended(Outcome.OK)
         if is_large(value):
             self._note(done)  # before its result is written as JSON, which may take a while and be cut off
         self._note(await self._with_result(done, value))

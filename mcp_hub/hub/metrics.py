@@ -64,6 +64,13 @@ class Metrics:
             buckets=SECONDS,
             registry=registry,
         )
+        self._calls_remembered = Counter(
+            "mcp_hub_calls_remembered",
+            "Of the calls, those for which the server wasn't asked: its answer was remembered, or an identical call "
+            "was under way.",
+            ["server"],
+            registry=registry,
+        )
         self._lookups = Counter("mcp_hub_lookups", "Look-ups of agents, by meta-tool.", ["tool"], registry=registry)
         self._result_bytes = Counter(
             "mcp_hub_result_bytes",
@@ -104,6 +111,10 @@ class Metrics:
         self._calls.labels(server, outcome).inc()
         if seconds is not None:
             self._call_seconds.labels(server).observe(seconds)
+
+    def remembered(self, server: str) -> None:
+        """A program's call of this server, by its name in servers.toml, needed no call of the server."""
+        self._calls_remembered.labels(server).inc()
 
     def looked_up(self, tool: str) -> None:
         """An agent called this meta-tool to look something up."""

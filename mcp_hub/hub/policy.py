@@ -80,7 +80,7 @@ def _decide(policy: PolicySettings, path: Path, server: Names, tool: Names, anno
         return Decision(allowed, f"the rule {rule.text!r} in {'allow' if allowed else 'deny'} of [policy] in {path}.")
     if policy.mode == "open":
         return Decision(True, f'no rule of [policy] in {path} fits it, and mode is "open".')
-    if "readOnly" in told_annotations(annotations):
+    if is_read_only(annotations):
         return Decision(True, f'it is annotated as read-only, and mode is "read-only" in [policy] in {path}.')
     return Decision(
         False,
@@ -102,17 +102,28 @@ def _rank(rule: Rule) -> tuple[int, int, bool, int]:
     A name in full goes before a glob with letters in it, and that before `*`.
     """
     return (
-        _exactness(rule.tool),
-        _exactness(rule.server),
+        exactness(rule.tool),
+        exactness(rule.server),
         rule.annotation is not None,
-        len([c for c in rule.server + rule.tool if c not in WILDCARDS]),
+        literal_characters(rule.server + rule.tool),
     )
 
 
 WILDCARDS = "*?[]"
 
 
-def _exactness(glob: str) -> int:
+def exactness(glob: str) -> int:
+    """2 for a name in full, 1 for a glob with more than `*` in it, 0 for `*`."""
     if not any(c in WILDCARDS for c in glob):
         return 2
     return 1 if glob.strip("*") else 0
+
+
+def literal_characters(glob: str) -> int:
+    """How many characters of a glob stand for themselves."""
+    return len([c for c in glob if c not in WILDCARDS])
+
+
+def is_read_only(annotations: Mapping[str, Any]) -> bool:
+    """Whether a tool's server says that calling it changes nothing; one that says nothing may change something."""
+    return "readOnly" in told_annotations(annotations)

@@ -50,6 +50,9 @@ REFUSED = (401, 403)
 ACKNOWLEDGED_WITHIN = 5.0
 """Seconds for a server to confirm a subscription to its tools; one that doesn't is used without."""
 
+NEWS = (types.ResourceUpdatedNotification, types.ResourceListChangedNotification)
+"""What a server says, beside a changed list of tools, when something that it answered before may have changed."""
+
 RELISTEN_AFTER = 1.0
 """Seconds until a subscription that broke off is opened again."""
 
@@ -86,13 +89,23 @@ Progress = ProgressFnT
 
 
 class Session:
-    """An open session; `lost` is set when it can't be used any more."""
+    """An open session; `lost` is set when it can't be used any more.
 
-    def __init__(self, name: str, settings: ServerSettings, log: str | None) -> None:
+    `on_changed` is called then, and whenever the server says that something has changed; it must not raise.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: ServerSettings,
+        log: str | None,
+        on_changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
         self.lost = anyio.Event()
         self._settings = settings
         self._log = log
+        self._on_changed = on_changed
         self._client: Client | None = None
         self._child: Child | None = None
         self._direct = DirectCalls()
@@ -117,7 +130,7 @@ class Session:
             problem = f"answered {tool} with what is no tool result (MCP, tools/call)."
             raise self._error(problem, may_have_run=True) from None
         except httpx2.HTTPError as error:
-            self.lost.set()
+            self._lose()
             may_have_run = not isinstance(error, httpx2.ConnectError)
             raise self._error(self._http_problem(error), may_have_run=may_have_run) from None
         except (ValueError, RuntimeError, OSError) as error:
@@ -203,7 +216,7 @@ class Session:
                             callers = error
                             raise
                         finally:
-                            self.lost.set()
+                            self._lose()
                             tasks.cancel_scope.cancel()
             except DownstreamError:
                 raise
@@ -226,7 +239,7 @@ class Session:
                 self._child = child
                 tasks.start_soon(self._watch, child)
                 yield child_streams(
-                    child.stdin, child.stdout, max_message_bytes, self._on_noise, self.lost.set, self._direct
+                    child.stdin, child.stdout, max_message_bytes, self._on_noise, self._lose, self._direct
                 )
                 tasks.cancel_scope.cancel()
             return
@@ -240,9 +253,14 @@ class Session:
         async with await anyio.to_thread.run_sync(client) as http:  # it reads every root certificate
             yield streamable_http_client(self._settings.url, http_client=http, max_sse_event_size=max_message_bytes)
 
+    def _lose(self) -> None:
+        if not self.lost.is_set():
+            self.lost.set()
+            self._on_changed()
+
     async def _watch(self, child: Child) -> None:
         await child.exited()
-        self.lost.set()
+        self._lose()
 
     async def _follow_list(self, on_listed: OnListed) -> None:
         while True:
@@ -268,9 +286,9 @@ class Session:
                         task_status.started()
                         waiting = False
                     else:
-                        self._relist.set()  # what changed while nobody listened
+                        self._relist_changed()  # what changed while nobody listened
                     async for _ in subscription:
-                        self._relist.set()
+                        self._relist_changed()
                 return
             except SubscriptionLost:
                 await anyio.sleep(RELISTEN_AFTER)
@@ -282,9 +300,15 @@ class Session:
 
     async def _on_message(self, message: types.ServerNotification | Exception) -> None:
         if isinstance(message, types.ToolListChangedNotification):
-            self._relist.set()
+            self._relist_changed()
+        elif isinstance(message, NEWS):
+            self._on_changed()
         elif isinstance(message, Exception):
             logger.warning("server '%s': %s", self.name, message)
+
+    def _relist_changed(self) -> None:
+        self._on_changed()
+        self._relist.set()
 
     async def _on_response(self, response: httpx2.Response) -> None:
         # A server may refuse the stream that a GET asks for. One that refused the credentials has said what is
@@ -300,12 +324,12 @@ class Session:
     async def _call_failed(self, tool: str, error: MCPError) -> DownstreamError:
         match error.code:
             case types.CONNECTION_CLOSED if self.lost.is_set() or error.message == CLOSED:
-                self.lost.set()
+                self._lose()
                 how = await self.how_it_ended()
                 problem = f"{how} before it answered {tool}; it may or may not have done it."
                 return self._error(problem, may_have_run=True)
             case _ if self._settings.url is not None and error.message in HTTP_FAILURES:
-                self.lost.set()
+                self._lose()
                 return self._error(self._http_problem(error), may_have_run=True)
             case code:
                 # Everything else may come from the way there and back: a proxy, a bridge, an answer that was too large.

@@ -36,6 +36,7 @@ async def test_a_scraper_reads_what_the_hub_did() -> None:
     made.called("git-hub", Outcome.OK, 0.04)
     made.called("git-hub", Outcome.OK, 3)
     made.called("slack", Outcome.REUSED, None)
+    made.remembered("git-hub")
     made.ended(Run(result_bytes=9000, log="printed"), "the answer", [], 4)
     made.ended(Run(error=LIMIT), "The program failed", [], 60.5)
     assert (await made.exposition()).decode() == snapshot("""\
@@ -84,6 +85,9 @@ mcp_hub_call_seconds_bucket{le="60.0",server="git-hub"} 2.0
 mcp_hub_call_seconds_bucket{le="+Inf",server="git-hub"} 2.0
 mcp_hub_call_seconds_count{server="git-hub"} 2.0
 mcp_hub_call_seconds_sum{server="git-hub"} 3.04
+# HELP mcp_hub_calls_remembered_total Of the calls, those for which the server wasn't asked: its answer was remembered, or an identical call was under way.
+# TYPE mcp_hub_calls_remembered_total counter
+mcp_hub_calls_remembered_total{server="git-hub"} 1.0
 # HELP mcp_hub_lookups_total Look-ups of agents, by meta-tool.
 # TYPE mcp_hub_lookups_total counter
 mcp_hub_lookups_total{tool="listToolFiles"} 1.0

@@ -27,14 +27,16 @@ def opened(servers_toml: Callable[[str], Path], tmp_path: Path) -> Open:
     """Open a session with a fixture server by its arguments."""
 
     @asynccontextmanager
-    async def open_it(*arguments: str, legacy: bool = False, timeout: float = 15) -> AsyncIterator[Opened]:
+    async def open_it(
+        *arguments: str, legacy: bool = False, timeout: float = 15, on_changed: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Opened]:
         rest = ", ".join(f'"{argument}"' for argument in arguments[1:])
         path = servers_toml(
             f'[servers.s]\ncommand = ["{{python}}", "{{fixtures}}/{arguments[0]}.py", {rest}]\ntimeout = {timeout}\n'
         )
         settings = parse(path.read_text(), path, {}).servers["s"]
         children = Children(tmp_path / "logs", {"PATH": ""})
-        session = Session("s", settings, None)
+        session = Session("s", settings, None, on_changed)
         lists: list[Listed] = []
 
         async def on_listed(listed: Listed) -> None:
@@ -68,12 +70,28 @@ async def test_a_server_of_2024_is_spoken_to_in_its_own_version(opened: Open) ->
 
 
 @pytest.mark.parametrize("era", ["modern", "legacy"])
-async def test_a_changed_list_is_listed_again(opened: Open, era: str) -> None:
-    async with opened("echo_server", "--era", era) as (session, lists):
+async def test_a_changed_list_is_told_of_and_listed_again(opened: Open, era: str) -> None:
+    told: list[int] = []
+    lists: list[Listed]
+    async with opened("echo_server", "--era", era, on_changed=lambda: told.append(len(lists))) as (session, lists):
+        await session.call("echo_text", {"text": "nothing changed"}, None)
+        assert told == []
         with anyio.fail_after(PATIENCE):
             await session.call("grow", {"name": "one_more"}, None)
             while not any(tool["name"] == "one_more" for tool in lists[-1].tools):
                 await anyio.sleep(0.01)
+        assert told
+        assert told[0] == 1, "before the new list was there"
+
+
+async def test_a_session_that_is_lost_is_told_of_at_once_and_once(opened: Open) -> None:
+    told: list[bool] = []
+    with anyio.fail_after(PATIENCE):
+        async with opened("misbehaving_server", "--mode", "ok", on_changed=lambda: told.append(True)) as (session, _):
+            with pytest.raises(DownstreamError):
+                await session.call("do", {"what": "die"}, None)
+            assert told == [True]
+    assert told == [True]
 
 
 async def test_progress_of_a_call_is_passed_on(opened: Open) -> None:
@@ -82,7 +100,7 @@ async def test_progress_of_a_call_is_passed_on(opened: Open) -> None:
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         told.append(progress)
 
-    async with opened("echo_server") as (session, _):
+    async with opened("light_echo_server") as (session, _):
         await session.call("sleep", {"seconds": 0.05}, on_progress)
         with anyio.fail_after(PATIENCE):
             while not told:
@@ -90,13 +108,13 @@ async def test_progress_of_a_call_is_passed_on(opened: Open) -> None:
 
 
 async def test_a_tools_failure_is_a_result(opened: Open) -> None:
-    async with opened("echo_server") as (session, _):
+    async with opened("light_echo_server") as (session, _):
         result = await session.call("fail", {"message": "no"}, None)
     assert result.is_error
 
 
 async def test_a_message_over_the_bound_fails_its_call_only(opened: Open) -> None:
-    async with opened("echo_server") as (session, _):
+    async with opened("light_echo_server") as (session, _):
         with pytest.raises(DownstreamError, match=r"a message of .* bytes; the limit is 100,000"):
             await session.call("big", {"bytes": 200_000}, None)
         assert not (await session.call("echo_text", {"text": "a"}, None)).is_error
