@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format lock test-clients bench bench-quick bench-peers bench-latency bench-sandbox bench-few-tools bench-discovery bench-proxy soak clean
+.PHONY: demo test check format lock test-clients bench bench-quick bench-peers bench-latency bench-sandbox bench-few-tools bench-discovery bench-proxy bench-cache soak clean
 
 demo: $(STAMP)  ## see the main job done
 	@$(BIN)/python -m bench.demo
@@ -47,6 +47,9 @@ bench-few-tools: $(STAMP)  ## five tools, given directly or through the hub, in 
 
 bench-proxy: $(STAMP)  ## the messages proxy beside LiteLLM's, installed into build/, and none; writes bench/results/proxy.json
 	@$(BIN)/python -m bench.proxy
+
+bench-cache: $(STAMP)  ## the response cache: labelled pairs, latency and memory at up to 100,000 answers; writes bench/results/cache.json
+	@$(BIN)/python -m bench.cache
 
 soak: $(STAMP)  ## hostile programs from 32 clients for two minutes; writes bench/results/soak.json
 	@$(BIN)/python -m bench.soak

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from mcp_hub.cache_settings import CacheSettings
 from mcp_hub.errors import ConfigError, nearest
 from mcp_hub.proxy.pricing import Price, named, nano_dollars
 from mcp_hub.table import NO_URL, Table, address, checked_path, is_loopback, is_url, problem_at
@@ -262,6 +263,7 @@ class ProxySettings(Table):
     keys: tuple[KeySettings, ...] = Field((), description="Keys of this proxy that aren't in its database.")
     budgets: BudgetsSettings = BudgetsSettings()
     prices: dict[str, PriceSettings] = Field({}, description="Prices by model, in place of those that are shipped.")
+    cache: CacheSettings | None = Field(None, description="Answers are kept and given again; without it, nothing is.")
     wait_seconds: float = Field(
         30, ge=0, le=600, description="Seconds to wait for others' reservations to be settled; 0: not at all."
     )

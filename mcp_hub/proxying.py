@@ -16,6 +16,7 @@ import anyio.to_thread
 import httpx2
 
 from mcp_hub import tracing
+from mcp_hub.caching import Kept
 from mcp_hub.errors import ConfigError, HubError
 from mcp_hub.listening import bound, listen, serve
 from mcp_hub.proxy.admission import Admission
@@ -127,8 +128,10 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
             admission = Admission(settings, prices, ledger, metrics, time.time, spans)
             attempts = Attempts(settings, admission, upstreams, choice, metrics, time.time)
             names = list(upstreams)
-            proxy = Proxy(settings, lambda: keyring, admission, attempts, names, metrics, _new_id)
+            kept = await Kept.open(settings.cache, path, stack) if settings.cache is not None else None
             async with anyio.create_task_group() as tasks:
+                cache = None if kept is None else kept.cache(tasks, admission, attempts.prepared, metrics)
+                proxy = Proxy(settings, lambda: keyring, admission, attempts, names, metrics, _new_id, cache)
                 for task in (follow_keys, settle_late, standings.keep):
                     tasks.start_soon(task)
                 yield proxy

@@ -9,6 +9,7 @@ import click
 import pytest
 from pydantic import BaseModel
 
+from mcp_hub.cache_settings import CacheSettings
 from mcp_hub.cli import main
 from mcp_hub.hub.metrics import Metrics
 from mcp_hub.proxy_settings import (
@@ -81,6 +82,7 @@ def test_every_documented_command_exists() -> None:
                 PriceSettings,
             )
         ),
+        (CacheSettings, "docs/cache.md"),
     ],
 )
 def test_every_key_of_servers_toml_is_documented(model: type[BaseModel], page: str) -> None:

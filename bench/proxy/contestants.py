@@ -66,7 +66,7 @@ def install_litellm() -> Path:
 def contestants(folder: Path, litellm: Path | None) -> Iterator[list[Contestant]]:
     """Direct, the hub's proxy, and LiteLLM's where its program is given; all of them end on the way out."""
     with ExitStack() as stack:
-        upstream = stack.enter_context(_stand_in(folder))
+        upstream = stack.enter_context(stand_in(folder))
         every = [Contestant("direct", upstream, None), stack.enter_context(_hub(folder, upstream))]
         if litellm is not None:
             every.append(stack.enter_context(_litellm(folder, upstream, litellm)))
@@ -74,9 +74,10 @@ def contestants(folder: Path, litellm: Path | None) -> Iterator[list[Contestant]
 
 
 @contextmanager
-def _stand_in(folder: Path) -> Iterator[str]:
+def stand_in(folder: Path) -> Iterator[str]:
+    """A stand-in of the Messages API in a process of its own; gives its URL."""
     command = [sys.executable, "-m", "bench.proxy.stand_in"]
-    with _process(command, folder / "stand_in.log", {}, stdout=subprocess.PIPE) as process:
+    with started(command, folder / "stand_in.log", {}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
 
@@ -84,7 +85,7 @@ def _stand_in(folder: Path) -> Iterator[str]:
 @contextmanager
 def _hub(folder: Path, upstream: str) -> Iterator[Contestant]:
     """With a key, caps on three tiers that are far away, and its ledger."""
-    port = _free_port()
+    port = free_port()
     config = folder / "servers.toml"
     config.write_text(
         f"""
@@ -116,15 +117,15 @@ request_limit_duration = "1h"
     )
     command = [sys.executable, "-m", "mcp_hub", "proxy", "--config", str(config)]
     variables = {"MCP_HUB_STATE_DIR": str(folder / "state")}
-    with _process(command, folder / "hub.log", variables) as process:
-        _accepts(port, process, folder / "hub.log")
+    with started(command, folder / "hub.log", variables) as process:
+        accepts(port, process, folder / "hub.log")
         yield Contestant("mcp_hub", f"http://127.0.0.1:{port}", psutil.Process(process.pid))
 
 
 @contextmanager
 def _litellm(folder: Path, upstream: str, program: Path) -> Iterator[Contestant]:
     """With its master key; it keeps keys, budgets and records in PostgreSQL only, so it has none of them here."""
-    port = _free_port()
+    port = free_port()
     config = folder / "litellm.yaml"
     parameters = {"model": f"anthropic/{MODEL}", "api_base": upstream, "api_key": CREDENTIAL}
     settings = {
@@ -135,15 +136,16 @@ def _litellm(folder: Path, upstream: str, program: Path) -> Iterator[Contestant]
     config.write_text(json.dumps(settings))  # which is YAML, too
     command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     variables = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "HOME": str(folder)}
-    with _process(command, folder / "litellm.log", variables) as process:
-        _accepts(port, process, folder / "litellm.log", path="/health/liveliness")
+    with started(command, folder / "litellm.log", variables) as process:
+        accepts(port, process, folder / "litellm.log", path="/health/liveliness")
         yield Contestant("LiteLLM", f"http://127.0.0.1:{port}", psutil.Process(process.pid))
 
 
 @contextmanager
-def _process(
+def started(
     command: Sequence[str], log: Path, variables: dict[str, str], stdout: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose output goes to `log`; it is ended on the way out."""
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command,
@@ -166,13 +168,14 @@ def _process(
             process.stdout.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback on which nobody listens now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
-def _accepts(port: int, process: subprocess.Popen[bytes], log: Path, path: str = "/") -> None:
+def accepts(port: int, process: subprocess.Popen[bytes], log: Path, path: str = "/") -> None:
     """Wait until a proxy answers. Raises BenchError when it ends, or takes too long."""
     until = time.monotonic() + START_WAIT
     while time.monotonic() < until and process.poll() is None:

@@ -8,6 +8,7 @@
     configure   init, add, remove, enable, disable, trust, config: write and read servers.toml
     importing   import: take over other clients' servers
     proxy       proxy, proxy env, keys, usage: the messages proxy
+    cache       cache: the answers that the proxy keeps
     files       which servers.toml is read and written, and how
 
 A command parses its arguments, calls the rest, prints. It imports what it needs when it runs: `serve` must answer
@@ -17,7 +18,7 @@ first, and the others read faster.
 import click
 
 from mcp_hub import __version__
-from mcp_hub.cli import configure, execute, importing, inspect, proxy, runs, serve
+from mcp_hub.cli import cache, configure, execute, importing, inspect, proxy, runs, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,7 +31,7 @@ def main() -> None:
     """
 
 
-for _module in (serve, inspect, execute, runs, proxy, configure, importing):
+for _module in (serve, inspect, execute, runs, proxy, cache, configure, importing):
     for _command in _module.COMMANDS:
         main.add_command(_command)
 

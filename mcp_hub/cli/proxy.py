@@ -3,12 +3,10 @@
 import csv
 import json
 import logging
-import os
 import shlex
 import sqlite3
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +14,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_hub.cli.shared import OK, config_option, json_option, prepared, run_to_end, says_what_is_wrong
+from mcp_hub.cli.shared import (
+    OK,
+    config_option,
+    json_option,
+    prepared,
+    print_table,
+    proxy_database,
+    run_to_end,
+    says_what_is_wrong,
+)
 from mcp_hub.errors import CallerError, ConfigError
 
 if TYPE_CHECKING:
@@ -183,7 +190,8 @@ def revoke(name: str) -> None:
 def usage(groups: tuple[str, ...], since: str, as_csv: bool, upstreams: bool, as_json: bool) -> None:
     """Tell what went through the proxy: requests, tokens by kind, dollars, mean time to the first byte.
 
-    Of the tokens, `written` and `read` are those of the prompt cache.
+    Of the tokens, `written` and `read` are those of the prompt cache. `cached` requests were answered by the response
+    cache, at no cost; `saved` is what their answers had cost.
 
     \b
     Example:  mcp_hub usage --by team --by model --since week
@@ -223,23 +231,23 @@ def _upstreams(rows: "list[Row]", as_json: bool) -> None:
             "errors": used[each.upstream].errors if each.upstream in used else 0,
             "reason": each.reason,
         }
-        for each in UpstreamStates(_database()).read()
+        for each in UpstreamStates(proxy_database()).read()
     ]
     if as_json:
         click.echo(json.dumps(told, indent=2))
     elif not told:
         click.echo("No proxy has run yet: mcp_hub proxy", err=True)
     else:
-        _print_table(
-            list(told[0]),
-            [[f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()] for row in told],
-        )
+        lines = [[f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()] for row in told]
+        print_table(list(told[0]), lines, ("requests", "errors"))
 
 
 def _table(by: tuple[str, ...], rows: "list[Row]") -> None:
     from mcp_hub.proxy.pricing import dollars_text
 
-    heads = (*by, "requests", "errors", "tokens", "input", "written", "read", "output", "dollars", "first byte")
+    heads = [*by, "requests", "errors", "tokens", "input", "written", "read", "output", "dollars", "first byte"]
+    tells_cache = any(row.served for row in rows)  # without one, there is nothing to tell of it
+    heads += ["cached", "saved"] if tells_cache else []
     lines = []
     for row in rows:
         used = row.usage
@@ -247,22 +255,14 @@ def _table(by: tuple[str, ...], rows: "list[Row]") -> None:
         counts = (row.requests, row.errors, row.tokens, used.input, written, used.cache_read, used.output)
         first = "-" if row.first_byte is None else f"{row.first_byte:.1f} s"
         named = [part or "-" for part in row.group]
-        lines.append([*named, *(f"{count:,}" for count in counts), dollars_text(row.dollars), first])
-    _print_table(heads, lines, numbers=heads[len(by) :])
+        saved = [_share(row), dollars_text(row.saved_dollars)] if tells_cache else []
+        lines.append([*named, *(f"{count:,}" for count in counts), dollars_text(row.dollars), first, *saved])
+    print_table(heads, lines, heads[len(by) :])
 
 
-def _print_table(
-    heads: Sequence[str], lines: Sequence[Sequence[str]], numbers: Sequence[str] = ("requests", "errors")
-) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    for head in heads:
-        table.add_column(head, justify="right" if head in numbers else "left")
-    for line in lines:
-        table.add_row(*line)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+def _share(row: "Row") -> str:
+    """The share of a row's requests that the cache has answered."""
+    return f"{row.served:,} ({row.served / row.requests:.0%})"
 
 
 def _plain(row: "Row") -> dict[str, object]:
@@ -277,6 +277,9 @@ def _plain(row: "Row") -> dict[str, object]:
         "dollars": dollars_text(row.dollars),
         "first_byte_seconds": row.first_byte,
         "answer_seconds": row.seconds,
+        "cached_requests": row.served,
+        "saved_dollars": dollars_text(row.saved_dollars),
+        "saved_tokens": row.saved_tokens,
     }
 
 
@@ -296,27 +299,16 @@ def _cap(name: str, budget: str) -> "Cap":
     return Cap("key", name, "dollars", limit, Period.parse(duration))
 
 
-def _database() -> Path:
-    from mcp_hub.folders import folders
-    from mcp_hub.store.database import database_file
-
-    state = folders(os.environ).state
-    try:
-        return database_file(state)
-    except sqlite3.Error as error:
-        raise ConfigError(f"The database in {state} can't be used: {error}.") from None
-
-
 def _keys() -> "KeyStore":
     from mcp_hub.store.keys import KeyStore
 
-    return KeyStore(_database())
+    return KeyStore(proxy_database())
 
 
 def _ledger() -> "Ledger":
     from mcp_hub.store.ledger import Ledger
 
-    return Ledger(_database(), "")
+    return Ledger(proxy_database(), "")
 
 
 COMMANDS = (proxy, keys, usage)

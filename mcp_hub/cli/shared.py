@@ -3,8 +3,9 @@
 import functools
 import os
 import signal
+import sqlite3
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ OK, FAILED, UNUSABLE = 0, 1, 2
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
+
+WIDTH = 160
+"""Characters of a table where there is no terminal."""
 
 config_option = click.option(
     "--config",
@@ -141,3 +145,27 @@ def complete_servers(context: click.Context, _parameter: click.Parameter, incomp
         except (OSError, HubError):  # a completion that can't be made is none
             continue
     return sorted({name for name in names if name.startswith(incomplete)})
+
+
+def proxy_database() -> Path:
+    """The file of the database that the proxy keeps things in, made if there was none. Raises ConfigError."""
+    from mcp_hub.store.database import database_file
+
+    state = folders(os.environ).state
+    try:
+        return database_file(state)
+    except sqlite3.Error as error:
+        raise ConfigError(f"The database in {state} can't be used: {error}.") from None
+
+
+def print_table(heads: Sequence[str], lines: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
+    """Print a table; the columns of the heads in `numbers` are flush right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for head in heads:
+        table.add_column(head, justify="right" if head in numbers else "left")
+    for line in lines:
+        table.add_row(*line)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)

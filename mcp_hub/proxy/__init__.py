@@ -4,6 +4,8 @@
     keys         whose it is, by the key that it presents
     wire         reads the fields that matter: model, max_tokens, stream, session; the rest passes as it came
     pins         which model and which upstream serve it, for the model that it asks for
+    cache        where it is on: what was answered before is given again, and what follows is done once for all who
+                 ask the same at the same time (cache_key, workspace, flights, similar, guard, replay, keeping)
     parameters   what of the request that model doesn't take, and what is done about it
     bounds       what it can use at most: no answer costs more
     pricing      what that costs at the served model's prices

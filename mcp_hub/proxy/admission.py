@@ -39,7 +39,7 @@ from mcp_hub.proxy.spans import SAID_NOTHING, RequestSpan, Said, Spans
 from mcp_hub.proxy.upstreams.upstream import Headers
 from mcp_hub.proxy.wire import AnswerError, MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
-from mcp_hub.store.ledger import Entry, Ledger, Status
+from mcp_hub.store.ledger import Entry, Ledger, Served, Status
 from mcp_hub.store.standings import TIERS
 
 logger = logging.getLogger(__name__)
@@ -182,6 +182,15 @@ class Admission:
         self._metrics.ended(admitted.entry, end.status, used, spent, end.first, end.seconds)
         if admitted.span is not None:
             admitted.span.ended(end.status, end.http_status, end.used, spent, end.first, end.said)
+
+    async def served(self, entry: Entry, served: Served, seconds: float) -> None:
+        """Record a request that the cache has answered: it costs nothing, and no cap has to do with it."""
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._in_thread(self._ledger.served, entry, served, self._clock(), seconds)
+        except sqlite3.Error as error:
+            logger.warning("%s: that the cache has answered isn't recorded: %s", entry.id, error)
+        self._metrics.served(entry, served)
 
     async def settle_late(self) -> None:
         """Settle what couldn't be settled before."""

@@ -44,11 +44,12 @@ class Body(Protocol):
 
 @dataclass(frozen=True)
 class Outgoing:
-    """An answer: its body whole, or piece by piece."""
+    """An answer: its body whole, or piece by piece; `admitted` where it is an upstream's to /v1/messages."""
 
     status: int
     headers: Headers
     body: bytes | Body = field(repr=False)
+    admitted: Admitted | None = field(default=None, repr=False)
 
     @classmethod
     def of_error(cls, error: AnswerError, request_id: str | None = None) -> "Outgoing":

@@ -52,6 +52,21 @@ class Asked:
     session: str | None
     """As its client tells it."""
 
+    def entry(self, route: Route, at: float, number: int = 1) -> Entry:
+        """The ledger's entry for one of its tries, or for what the cache gives in place of the first."""
+        key = self.key
+        return Entry(
+            id=self.id if number == 1 else f"{self.id}-{number}",
+            at=at,
+            key=key.name if key else "",
+            team=key.team if key else "",
+            customer=key.customer if key else "",
+            upstream=route.upstream,
+            session=keys.session_of(self.session, key),
+            model_asked=self.request.model,
+            model=route.model,
+        )
+
 
 class _FailedError(Exception):
     """An upstream gave no answer that another one couldn't better; `kept` is what the client gets if none does."""
@@ -131,19 +146,8 @@ class Attempts:
         upstream = self.upstream(route.upstream)
         self._choice.asked(route.upstream, time.monotonic())
         sent = await apart(len(asked.request.body), lambda: self.prepared(asked.request, route))
-        key, session = asked.key, keys.session_of(asked.session, asked.key)
-        caps = keys.caps_of(self._settings, key, upstream=route.upstream, session=session)
-        entry = Entry(
-            id=asked.id if number == 1 else f"{asked.id}-{number}",
-            at=self._clock(),
-            key=key.name if key else "",
-            team=key.team if key else "",
-            customer=key.customer if key else "",
-            upstream=route.upstream,
-            session=session,
-            model_asked=asked.request.model,
-            model=route.model,
-        )
+        entry = asked.entry(route, self._clock(), number)
+        caps = keys.caps_of(self._settings, asked.key, upstream=route.upstream, session=entry.session)
         admitted, body = await self._admission.admit(
             entry, sent, caps, lambda counted: prompt_tokens(upstream, asked.headers, counted), asked.headers
         )
@@ -175,15 +179,15 @@ class Attempts:
         heard = Heard(reply, admitted, self._admission, began)
         more = [
             ("x-mcp-hub-request", entry.id),
-            ("x-mcp-hub-model", _visible(route.model)),
+            ("x-mcp-hub-model", visible(route.model)),
             ("x-mcp-hub-upstream", route.upstream),
         ]
         if admitted.lowered is not None:
             more.append(("x-mcp-hub-max-tokens", str(admitted.lowered)))
         if before is not None:
-            more.append(("x-mcp-hub-fallback", _visible(before.reason)))
+            more.append(("x-mcp-hub-fallback", visible(before.reason)))
         kept = [each for each in reply.headers if not heard.streams or each[0].lower() != "content-length"]
-        answer = Outgoing(reply.status, [*kept, *more], heard)
+        answer = Outgoing(reply.status, [*kept, *more], heard, admitted)
         if reply.status not in PASSING:
             self._choice.answered(route.upstream, asked.session, time.monotonic())
             return answer
@@ -228,6 +232,6 @@ def _again_after(reply: Reply) -> float | None:
     return float(told) if reply.status == 429 and told.isdecimal() else None
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """A text as a header can have it."""
     return "".join(each if each.isascii() and each.isprintable() else "?" for each in text)[:VISIBLE_CHARACTERS]

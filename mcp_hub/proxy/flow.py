@@ -9,7 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from mcp_hub.prometheus import CONTENT_TYPE
 from mcp_hub.proxy import keys, wire
@@ -17,6 +17,7 @@ from mcp_hub.proxy.admission import Admission, whose
 from mcp_hub.proxy.answer import Outgoing, Passed
 from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.attempts import Asked, Attempts
+from mcp_hub.proxy.cache import Cache
 from mcp_hub.proxy.keys import KeyRecord, Keyring
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pins import ModelNotAllowedError, Pins
@@ -46,6 +47,8 @@ class Incoming:
     path: str
     query: str
     headers: Headers = field(repr=False)
+    is_local: bool
+    """Whether the client is on this machine."""
     read: Callable[[], Awaitable[bytes]] = field(repr=False)
 
     @cached_property
@@ -71,6 +74,7 @@ class Proxy:
         upstreams: Sequence[str],
         metrics: Metrics,
         new_id: Callable[[], str],
+        cache: Cache | None = None,
     ) -> None:
         self._settings = settings
         self._keyring = keyring
@@ -80,6 +84,7 @@ class Proxy:
         self._attempts = attempts
         self._metrics = metrics
         self._new_id = new_id
+        self._cache = cache
 
     async def handle(self, incoming: Incoming) -> Outgoing:
         """Answer a request; the body must be closed. Raises nothing but cancellation."""
@@ -145,7 +150,12 @@ class Proxy:
         self._needs_credential(routes[0].upstream, key)
         session = wire.session_id(incoming.lower_headers.get(SESSION_HEADER)) or request.session
         asked = Asked(id, request, incoming.target, self._onward(incoming, key), key, session)
-        return await self._attempts.answer(asked, routes)
+        if self._cache is None:
+            return await self._attempts.answer(asked, routes)
+        ask = partial(self._attempts.answer, asked, routes)
+        return await self._cache.answer(
+            asked, routes[0], incoming.lower_headers, ask, is_local=self._is_local(incoming)
+        )
 
     async def _count(self, incoming: Incoming, key: KeyRecord | None) -> Outgoing:
         body = await incoming.read()
@@ -170,6 +180,11 @@ class Proxy:
             logger.info("%s %s of key %r passes uncounted", incoming.method, incoming.path, name)
             self._metrics.uncounted(name)
         return await self._passed(incoming, key, upstream, await incoming.read())
+
+    def _is_local(self, incoming: Incoming) -> bool:
+        """Whether the client is on this machine, and not somewhere behind a proxy that is."""
+        forwarded = {"forwarded", "x-forwarded-for", "via"} & incoming.lower_headers.keys()
+        return incoming.is_local and not self._settings.hosts and not forwarded
 
     def _needs_credential(self, upstream: str, key: KeyRecord | None) -> None:
         """A key of ours goes to no upstream, which needs a credential of its own then."""

@@ -6,6 +6,7 @@ told by their entry in the price list; its sessions are told in `mcp_hub usage` 
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Literal
 
 import anyio.to_thread
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -14,7 +15,7 @@ from mcp_hub.prometheus import Registry
 from mcp_hub.proxy.budgets import Kind, Standing
 from mcp_hub.proxy.choice import State
 from mcp_hub.proxy.pricing import NANO, Usage
-from mcp_hub.store.ledger import Entry, Status
+from mcp_hub.store.ledger import Entry, Served, Status
 
 OTHER = "other"
 """Models that have no price."""
@@ -55,6 +56,18 @@ class Metrics:
             ("upstream",),
             registry=registry,
         )
+        self._cache = Counter(
+            "mcp_hub_proxy_cache",
+            "Requests by what the cache made of them: exact, similar, shared, miss, bypass.",
+            ("key", "team", "result"),
+            registry=registry,
+        )
+        self._saved = Counter(
+            "mcp_hub_proxy_cache_saved_dollars",
+            "Dollars that the answers given by the cache had cost.",
+            ("key", "team", "model"),
+            registry=registry,
+        )
         self._states = Gauge(
             "mcp_hub_proxy_upstream_state",
             "1 for the state that an upstream is in.",
@@ -82,6 +95,16 @@ class Metrics:
         if first is not None:
             self._first.labels(entry.upstream).observe(first)
             self._whole.labels(entry.upstream).observe(seconds)
+
+    def served(self, entry: Entry, served: Served) -> None:
+        """The cache has answered a request."""
+        self._cache.labels(entry.key, entry.team, served.by).inc()
+        model = self._entry_of(entry.model) or OTHER
+        self._saved.labels(entry.key, entry.team, model).inc(served.dollars / NANO)
+
+    def not_served(self, entry: Entry, result: Literal["miss", "bypass"]) -> None:
+        """The cache had no answer to a request, or was not to have one."""
+        self._cache.labels(entry.key, entry.team, result).inc()
 
     def uncounted(self, key: str) -> None:
         """A request passed that isn't in the ledger, and may cost something."""

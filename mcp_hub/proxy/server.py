@@ -132,7 +132,9 @@ def _incoming(scope: Scope, headers: Headers, path: str, read: Callable[[], Awai
     of_one_hop = {each.strip().lower() for each in headers.get("connection", "").split(",")}
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
     kept = [(name, value) for name, value in pairs if name not in of_one_hop]
-    return Incoming(scope["method"], path, scope["query_string"].decode("latin-1"), kept, read)
+    client = scope.get("client")
+    is_local = client is not None and is_loopback(str(client[0]))
+    return Incoming(scope["method"], path, scope["query_string"].decode("latin-1"), kept, is_local, read)
 
 
 def _problem(scope: Scope, headers: Headers, path: str, hosts: Sequence[str]) -> AnswerError | None:

@@ -199,6 +199,141 @@ def _upstreams(db: Database) -> None:
     )
 
 
+@migrations(name="0008_cached_requests")
+def _cached_requests(db: Database) -> None:
+    """Requests that the proxy answered from its cache, and what each would have cost: nano-dollars and tokens.
+
+    `cache` is null or "" for one that went out, else how it was found: exact, similar, or shared with one on its way.
+    """
+    db.table("ledger").add_column("cache", str)
+    db.table("ledger").add_column("saved_dollars", int)
+    db.table("ledger").add_column("saved_tokens", int)
+
+
+@migrations(name="0009_responses")
+def _responses(db: Database) -> None:
+    """Kept answers, the parts of the requests that they answer, and what similar requests they were given to.
+
+    Long values have tables of their own, so that counting and choosing whom to drop reads none of them. Whatever goes
+    with an entry goes by triggers, and so do the sums in `response_totals`: each `size` is about what a row takes of
+    the cache's limit, with what hangs on it. `users` counts the entries whose list has a part.
+    """
+    db.table("responses").create(
+        {
+            "number": int,
+            "id": str,
+            "digest": str,
+            "family": str,
+            "key": str,
+            "team": str,
+            "model": str,
+            "upstream": str,
+            "kept_at": float,
+            "used_at": float,
+            "similar": int,
+            "size": int,
+            "parts_size": int,
+            "checksum": bytes,
+        },
+        pk="number",
+        not_null={"id", "digest", "kept_at", "used_at", "similar", "size", "parts_size", "checksum"},
+    )
+    db.table("responses").create_index(["id"], unique=True)
+    db.table("responses").create_index(["digest"], unique=True)
+    db.table("responses").create_index(["used_at"])
+    db.table("responses").create_index(["kept_at"])
+    db.table("response_contents").create(
+        {
+            "number": int,
+            "parts": str,
+            "usage": str,
+            "text": bytes,
+            "message": bytes,
+            "stream": bytes,
+            "pace": bytes,
+        },
+        pk="number",
+        not_null={"parts", "usage", "text", "message", "stream", "pace"},
+    )
+    db.execute(
+        "create table response_parts (number integer primary key autoincrement, digest blob not null, "
+        "size integer not null, users integer not null)"
+    )
+    db.table("response_parts").create_index(["digest"], unique=True)
+    db.table("response_part_bodies").create({"number": int, "body": bytes}, pk="number", not_null={"body"})
+    db.table("response_pairs").create(
+        {
+            "number": int,
+            "response": int,
+            "digest": bytes,
+            "size": int,
+            "text": bytes,
+            "similarity": float,
+            "at": float,
+        },
+        pk="number",
+        not_null={"response", "digest", "size", "text", "similarity", "at"},
+    )
+    db.table("response_pairs").create_index(["response", "digest"], unique=True)
+    db.table("response_wrong").create(
+        {
+            "number": int,
+            "digest": bytes,
+            "family": str,
+            "text": bytes,
+            "other": bytes,
+            "similarity": float,
+            "at": float,
+        },
+        pk="number",
+        not_null={"digest", "family", "text", "other", "similarity", "at"},
+    )
+    db.table("response_wrong").create_index(["digest"], unique=True)
+    db.execute(
+        "create table response_vectors (number integer primary key autoincrement, id text not null, "
+        "embedder text not null, family text not null, size integer not null, vector blob not null)"
+    )
+    db.table("response_vectors").create_index(["id", "embedder"], unique=True)
+    db.table("response_vectors").create_index(["embedder", "family", "number"])
+    db.execute("create table response_vectors_gone (number integer primary key autoincrement, vector integer not null)")
+    db.table("response_totals").insert({"id": 1, "entries": 0, "bytes": 0}, pk="id")
+    for trigger in _RESPONSE_TRIGGERS:
+        db.execute(trigger)
+
+
+_VECTORS_GONE = 10_000
+"""Vectors that are gone of which the numbers are kept, for who has them in memory; who lags more reads all anew."""
+
+_RESPONSE_TRIGGERS = (
+    "create trigger responses_came after insert on responses begin "
+    "update response_totals set entries = entries + 1, bytes = bytes + new.size; end",
+    "create trigger responses_went before delete on responses begin "
+    "update response_totals set entries = entries - 1, bytes = bytes - old.size; "
+    "update response_parts set users = users - 1 where number in (select value from json_each("
+    "(select case when json_valid(parts) then parts else '[]' end from response_contents where number = old.number))); "
+    "delete from response_contents where number = old.number; "
+    "delete from response_pairs where response = old.number; "
+    "delete from response_vectors where id = old.id; end",
+    "create trigger response_parts_came after insert on response_parts begin "
+    "update response_totals set bytes = bytes + new.size; end",
+    "create trigger response_parts_unused after update of users on response_parts when new.users <= 0 begin "
+    "delete from response_parts where number = new.number; end",
+    "create trigger response_parts_went after delete on response_parts begin "
+    "update response_totals set bytes = bytes - old.size; "
+    "delete from response_part_bodies where number = old.number; end",
+    "create trigger response_pairs_came after insert on response_pairs begin "
+    "update response_totals set bytes = bytes + new.size; end",
+    "create trigger response_pairs_went after delete on response_pairs begin "
+    "update response_totals set bytes = bytes - old.size; end",
+    "create trigger response_vectors_came after insert on response_vectors begin "
+    "update response_totals set bytes = bytes + new.size; end",
+    "create trigger response_vectors_went after delete on response_vectors begin "  # noqa: S608 - constants
+    "update response_totals set bytes = bytes - old.size; "
+    "insert into response_vectors_gone (vector) values (old.number); "
+    f"delete from response_vectors_gone where number <= last_insert_rowid() - {_VECTORS_GONE}; end",
+)
+
+
 def open_database(folder: Path) -> Database:
     """The database in `folder`, made readable by this user only and migrated.
 

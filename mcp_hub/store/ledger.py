@@ -69,6 +69,24 @@ class Entry:
     model: str
 
 
+class ServedBy(StrEnum):
+    """How the cache came to an answer."""
+
+    EXACT = "exact"
+    SIMILAR = "similar"
+    SHARED = "shared"
+    """Another client's request was under way."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """An answer that was paid for before: what it cost then, in nano-dollars and tokens."""
+
+    by: ServedBy
+    dollars: int
+    tokens: int
+
+
 @dataclass(frozen=True)
 class Row:
     """Settled requests added up. `group` has a value for each name that was asked for, in that order."""
@@ -85,6 +103,11 @@ class Row:
     """Mean seconds to an answer's first byte; None where there was no answer."""
     seconds: float | None = None
     """Mean seconds to an answer's end."""
+    served: int = 0
+    """Of the requests, those that the cache has answered, at no cost."""
+    saved_dollars: int = 0
+    """Nano-dollars that those would have cost."""
+    saved_tokens: int = 0
 
 
 _RESERVE = (
@@ -92,6 +115,14 @@ _RESERVE = (
     "model, requests, reserved_dollars, reserved_tokens) values (:id, :at, :admitted_at, :process, :customer, :team, "
     ":key, :upstream, :session, :model_asked, :model, :requests, :reserved_dollars, :reserved_tokens)"
 )
+
+_SERVED = (
+    "insert into ledger (id, came_at, admitted_at, process, customer, team, key, upstream, session, model_asked, "
+    "model, requests, reserved_dollars, reserved_tokens, tokens, dollars, status, http_status, seconds, cache, "
+    "saved_dollars, saved_tokens) values (:id, :at, :admitted_at, :process, :customer, :team, :key, :upstream, "
+    ":session, :model_asked, :model, 0, 0, 0, 0, 0, :status, 200, :seconds, :cache, :saved_dollars, :saved_tokens)"
+)
+"""Without requests, dollars and tokens: caps add up these, and an answer of the cache is under none."""
 
 _NOTE = (
     "update ledger set input = :input, output = :output, cache_write_5m = :cache_write_5m, "
@@ -143,7 +174,6 @@ class Ledger:
         with self._writing() as connection:
             decision = decide(standings(connection, caps, at), want, at)
             if isinstance(decision, Allowed):
-                texts = {name: kept_name(value) for name, value in vars(entry).items() if name not in ("id", "at")}
                 row = {
                     "id": entry.id,
                     "at": entry.at,
@@ -153,8 +183,24 @@ class Ledger:
                     "reserved_dollars": _bounded(want.dollars),
                     "reserved_tokens": _bounded(want.tokens),
                 }
-                connection.execute(_RESERVE, texts | row)
+                connection.execute(_RESERVE, _names(entry) | row)
         return decision
+
+    def served(self, entry: Entry, served: Served, at: float, seconds: float) -> None:
+        """Record a request that the cache has answered at `at`, Unix seconds, in so many seconds."""
+        row = {
+            "id": entry.id,
+            "at": entry.at,
+            "admitted_at": at,
+            "process": self._process,
+            "status": Status.OK,
+            "seconds": seconds,
+            "cache": served.by,
+            "saved_dollars": _bounded(served.dollars),
+            "saved_tokens": _bounded(served.tokens),
+        }
+        with self._writing() as connection:
+            connection.execute(_SERVED, _names(entry) | row)
 
     def noted(self, id: str, usage: Usage, dollars: int) -> None:
         """Keep what a request has used so far, in tokens and nano-dollars, in case this process is killed.
@@ -224,17 +270,19 @@ class Ledger:
         groups = ", ".join(GROUPS[name] for name in by)
         statuses = ", ".join(f"'{status}'" for status in _ERRORS)
         sql = (
-            f"select sum(requests), sum(status in ({statuses})), sum(tokens), sum(dollars), "  # noqa: S608 - constants
+            "select sum(requests) + count(cache), "  # noqa: S608 - constants
+            f"sum(status in ({statuses})), sum(tokens), sum(dollars), "
             "avg(first_byte), avg(case when first_byte is not null then seconds end), "
+            "count(cache), coalesce(sum(saved_dollars), 0), coalesce(sum(saved_tokens), 0), "
             "sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), sum(web_searches)"
             f"{groups and ', '}{groups} from ledger where admitted_at >= ? and status is not null "
             f"group by {groups or 'null'} order by {groups or 'null'}"
         )
         with closing(self._connect()) as connection:
             return [
-                Row(tuple(group), requests, errors, Usage(*(count or 0 for count in kinds)), tokens, dollars, *times)
-                for (requests, errors, tokens, dollars), times, kinds, group in (
-                    (row[:4], row[4:6], row[6:12], row[12:]) for row in connection.execute(sql, [since])
+                Row(tuple(group), requests, errors, Usage(*(count or 0 for count in kinds)), tokens, dollars, *more)
+                for (requests, errors, tokens, dollars), more, kinds, group in (
+                    (row[:4], row[4:9], row[9:15], row[15:]) for row in connection.execute(sql, [since])
                 )
             ]
 
@@ -258,6 +306,11 @@ class Ledger:
 
     def _connect(self) -> sqlite3.Connection:
         return connect(self._path, timeout=BUSY_TIMEOUT, any_thread=True)
+
+
+def _names(entry: Entry) -> dict[str, str]:
+    """What an entry has beside its id and its time, as it is kept."""
+    return {name: kept_name(value) for name, value in vars(entry).items() if name not in ("id", "at")}
 
 
 def _note(connection: sqlite3.Connection, id: str, usage: Usage, dollars: int) -> None:

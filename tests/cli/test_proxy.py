@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -20,7 +21,7 @@ from mcp_hub.proxy.pricing import Usage
 from mcp_hub.store import ledger
 from mcp_hub.store.database import FILE_NAME, open_database
 from mcp_hub.store.keys import KeyStore
-from mcp_hub.store.ledger import Entry, Ledger, Status
+from mcp_hub.store.ledger import Entry, Ledger, Served, ServedBy, Status
 from mcp_hub.store.upstream_states import UpstreamState, UpstreamStates
 from tests.cli.commands import mcp_hub
 from tests.support import PATIENCE
@@ -123,6 +124,20 @@ class TestUsage:
             ",".join(first),
             ",".join(str(value) for value in first.values()),
         ]
+
+    def test_what_the_cache_has_answered_has_columns_of_its_own(self, spent: Path, empty: Path) -> None:
+        with closing(Ledger(spent / FILE_NAME, "tests")) as kept:
+            entry = Entry(
+                "hit", time.time(), "ci", "team", "", "anthropic", "s", "claude-sonnet-4-6", "claude-sonnet-4-6"
+            )
+            kept.served(entry, Served(ServedBy.EXACT, DOLLAR // 2, 100), time.time(), 0.002)
+        assert mcp_hub("usage", "--by", "key", cwd=empty).stdout == snapshot("""\
+ key  requests  errors  tokens  input  written  read  output      dollars  first byte   cached  saved \n\
+ ci          3       0     200    180        0     0      20         1.50       0.1 s  1 (33%)   0.50 \n\
+ web         1       0     100     90        0     0      10  0.000000007       0.1 s   0 (0%)   0.00 \n\
+""")
+        row, _ = json.loads(mcp_hub("usage", "--by", "key", "--json", cwd=empty).stdout)
+        assert (row["cached_requests"], row["saved_dollars"], row["saved_tokens"]) == (1, "0.50", 100)
 
     def test_it_can_be_grouped_by_all_that_the_ledger_groups_by(self) -> None:
         assert set(proxy.GROUPS) == set(ledger.GROUPS)

@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,21 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     newer.close()
     with pytest.raises(sqlite3.DatabaseError, match=r"a newer mcp_hub has changed it \(9999_future\)"):
         open_database(tmp_path)
+
+
+def test_requests_of_before_the_cache_stay_in_the_ledger_as_what_didnt_come_from_it(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    with closing(sqlite3.connect(path)) as connection:
+        before = Database(connection)
+        migrations.apply(before, stop_before="0008_cached_requests")
+        before.table("ledger").insert(
+            {"id": "a", "admitted_at": 1.0, "process": "p", "requests": 1, "reserved_dollars": 5, "reserved_tokens": 5}
+        )
+    now = open_database(tmp_path)
+    (kept,) = now.query("select id, cache, saved_dollars, saved_tokens from ledger")
+    assert kept == {"id": "a", "cache": None, "saved_dollars": None, "saved_tokens": None}
+    assert list(now.query("select entries, bytes from response_totals")) == [{"entries": 0, "bytes": 0}]
+    now.close()
 
 
 def test_after_an_error_the_next_to_open_doesnt_wait_for_the_first(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from mcp_hub.proxy.budgets import Allowed, Kind, Refused, Tier, Waits, Want
 from mcp_hub.proxy.pricing import Usage
 from mcp_hub.store import ledger as module
 from mcp_hub.store.database import FILE_NAME
-from mcp_hub.store.ledger import MOST, Ledger, Row, Status
+from mcp_hub.store.ledger import MOST, Ledger, Row, Served, ServedBy, Status
 from mcp_hub.store.standings import TIERS
 from tests.store.spending import LIMIT, NOON, Spent, cap, entry, other_process, spend_together
 from tests.support import PATIENCE, alive
@@ -157,6 +157,9 @@ def test_a_row_says_everything_about_a_request(ledger: Ledger, db: Database) -> 
         "http_status": 200,
         "first_byte": 0.25,
         "seconds": 1.5,
+        "cache": None,
+        "saved_dollars": None,
+        "saved_tokens": None,
     }
 
 
@@ -299,6 +302,19 @@ def test_usage_is_added_up_by_what_is_asked(ledger: Ledger) -> None:
         ("acme", "web", "anthropic", "s1", "claude-sonnet-4-6")
     ]
     assert ledger.usage(NOON + 2 * DAY, []) == []
+
+
+def test_what_the_cache_has_answered_is_counted_apart_and_under_no_cap(ledger: Ledger) -> None:
+    ledger.reserve(entry("a"), [], Want(dollars=100, tokens=100), NOON)
+    settle(ledger, "a", 10, input=1, output=2)
+    before = [amounts(ledger, kind) for kind in get_args(Kind)]
+    ledger.served(entry("b"), Served(ServedBy.EXACT, dollars=10, tokens=3), NOON + 1, 0.002)
+    ledger.served(entry("c"), Served(ServedBy.SHARED, dollars=10, tokens=3), NOON + 2, 0.5)
+    assert [amounts(ledger, kind) for kind in get_args(Kind)] == before
+    assert [amounts(ledger, kind, NOON + 30, "1h") for kind in get_args(Kind)] == before
+    assert ledger.usage(NOON, ["key"]) == [
+        Row(("ci",), 3, 0, Usage(input=1, output=2), 3, 10, 0.1, 1.0, served=2, saved_dollars=20, saved_tokens=6)
+    ]
 
 
 def test_usage_counts_the_worst_case_of_a_request_of_which_nothing_is_known(path: Path, ledger: Ledger) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks of the response cache: pairs of requests that may or mustn't share an answer, latency, memory."""

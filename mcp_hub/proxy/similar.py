@@ -1,0 +1,73 @@
+"""Answers to what was asked in other words: a model proposes, the guard decides, and whoever doubts has a miss.
+
+Above it is the cache's flow, below it the vectors, the store and the model. Only the text of the last message may
+differ; that all else is the same is compared here, byte for byte.
+"""
+
+from dataclasses import dataclass
+
+from mcp_hub.proxy import guard
+from mcp_hub.proxy.cache_key import CacheKey
+from mcp_hub.proxy.responses import Embedder, KeptAnswer, ResponseStore, VectorIndex
+
+CANDIDATES = 8
+"""Texts that the guard looks at: what asks the same is among the nearest, or isn't found."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A kept answer that may be given, and the cosine of the two texts."""
+
+    answer: KeptAnswer
+    similarity: float
+
+
+@dataclass(frozen=True)
+class NoMatch:
+    """Why there is none: the nearest candidate, its cosine, and what the guard has against it; "" if there was none."""
+
+    id: str = ""
+    similarity: float | None = None
+    reason: str = ""
+
+
+class Similar:
+    """Finds such answers. For any thread; raises what the store and the vectors raise."""
+
+    def __init__(self, store: ResponseStore, vectors: VectorIndex, embedder: Embedder, threshold: float) -> None:
+        self._store = store
+        self._vectors = vectors
+        self._embedder = embedder
+        self._threshold = threshold
+
+    def find(self, key: CacheKey, since: float, at: float) -> Match | NoMatch:
+        """An answer that was kept at `since` or later, to a text that asks the same; it counts as used at `at`."""
+        vector = self._embedder.embed(key.text)
+        near = self._vectors.nearest(str(key.family), vector, CANDIDATES, self._threshold)
+        texts = self._store.texts([each.id for each in near], since)
+        refused = NoMatch()
+        for id, similarity in near:
+            if id not in texts:
+                continue
+            reason = self._refusal(key, texts[id])
+            if reason is None:
+                answer = self._store.get(id, since, at)
+                if answer is None:  # it has gone meanwhile
+                    continue
+                if answer.family == key.family and answer.parts[:-1] == key.parts[:-1]:
+                    self._store.served_similar(id, key.text, similarity, at)
+                    return Match(answer, similarity)
+                reason = "what comes before differs"
+            if not refused.id:
+                refused = NoMatch(id, similarity, reason)
+        return refused
+
+    def add(self, key: CacheKey, id: str) -> None:
+        """Let the answer `id`, which was kept, be found by its text."""
+        self._vectors.add(str(key.family), id, self._embedder.embed(key.text))
+
+    def _refusal(self, key: CacheKey, other: str) -> str | None:
+        reason = guard.refusal(key.text, other)
+        if reason is None and self._store.is_wrong(str(key.family), key.text, other):
+            return "somebody has said that the two aren't the same"
+        return reason
