@@ -39,7 +39,7 @@ class CacheSettings(Table):
         description="Folders whose repositories are looked at. A request that names another folder isn't served.",
     )
     max_temperature: float = Field(
-        1.0, ge=0, description="A request that sets a higher one is not served; 0 keeps to the repeatable."
+        1.0, ge=0, description="A request that sets a higher one is not served; one that sets none is."
     )
     tool_calls: bool = Field(False, description="true: answers that call tools are kept, too.")
     pace: Literal["at_once", "recorded"] = Field(

@@ -3,7 +3,7 @@
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,13 @@ from mcp_hub.proxy.admission import Admission
 from mcp_hub.proxy.cache import Cache
 from mcp_hub.proxy.embedding import WordLlamaEmbedder
 from mcp_hub.proxy.flights import Flights
+from mcp_hub.proxy.keys import digest_of
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pins import Route
 from mcp_hub.proxy.similar import Similar
 from mcp_hub.proxy.wire import MessagesRequest
 from mcp_hub.proxy.workspace import Workspaces
+from mcp_hub.proxy_settings import UpstreamSettings
 from mcp_hub.store.responses import Responses
 from mcp_hub.store.vectors import Vectors
 
@@ -56,8 +58,10 @@ class Kept:
         admission: Admission,
         prepared: Callable[[MessagesRequest, Route], MessagesRequest],
         metrics: Metrics,
+        upstreams: Sequence[UpstreamSettings],
     ) -> Cache:
         """The cache over it; `tasks` takes the answers that are under way, and must end before what `open` opened."""
+        places = {each.name: place_of(each) for each in upstreams}
         return Cache(
             self.settings,
             self.store,
@@ -67,6 +71,12 @@ class Kept:
             admission,
             prepared,
             metrics,
+            places,
             time.time,
             lambda: f"mhc_{uuid.uuid4().hex[:16]}",
         )
+
+
+def place_of(upstream: UpstreamSettings) -> str:
+    """Where an upstream is, as a digest: its URL may have a secret in it, and its name may be another's tomorrow."""
+    return digest_of(f"{upstream.kind} {upstream.url} {upstream.region} {upstream.project}")

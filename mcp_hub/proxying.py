@@ -130,7 +130,11 @@ async def open_proxy(settings: ProxySettings, state: Path) -> AsyncIterator[Prox
             names = list(upstreams)
             kept = await Kept.open(settings.cache, path, stack) if settings.cache is not None else None
             async with anyio.create_task_group() as tasks:
-                cache = None if kept is None else kept.cache(tasks, admission, attempts.prepared, metrics)
+                cache = (
+                    None
+                    if kept is None
+                    else kept.cache(tasks, admission, attempts.prepared, metrics, settings.upstreams)
+                )
                 proxy = Proxy(settings, lambda: keyring, admission, attempts, names, metrics, _new_id, cache)
                 for task in (follow_keys, settle_late, standings.keep):
                     tasks.start_soon(task)

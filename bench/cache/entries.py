@@ -10,13 +10,17 @@ import random
 from functools import cache
 from typing import Any
 
+from bench.proxy.contestants import KEY
 from bench.proxy.stand_in import MODEL, events
+from mcp_hub.caching import place_of
 from mcp_hub.proxy import keeping
 from mcp_hub.proxy.cache_key import CacheKey, Scope, key_of
 from mcp_hub.proxy.flights import Piece
+from mcp_hub.proxy.keys import digest_of
 from mcp_hub.proxy.pins import Route
 from mcp_hub.proxy.responses import KeptAnswer
 from mcp_hub.proxy.wire import MessagesRequest
+from mcp_hub.proxy_settings import UpstreamSettings
 
 SYSTEM_BYTES, TOOLS, TOOL_BYTES = 27_000, 20, 3_000
 """Of the head, 90 KB in all."""
@@ -115,9 +119,10 @@ def asking(text: str) -> bytes:
     )
 
 
-def key(body: bytes) -> CacheKey:
-    """A request's key, as the proxy that `serving` starts makes it."""
-    scope = Scope(f"key {KEY_NAME}")
+def key(body: bytes, upstream: str) -> CacheKey:
+    """A request's key, as the proxy that `serving` starts makes it, whose upstream has this URL."""
+    place = place_of(UpstreamSettings(name=UPSTREAM, url=upstream))
+    scope = Scope(f"key {KEY_NAME} {digest_of(KEY)}", place)
     return key_of(MessagesRequest.parse(body).json, Route(MODEL, UPSTREAM), TARGET, [VERSION], scope)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.cache import entries
+from mcp_hub.proxy.cache_key import CacheKey
 from mcp_hub.proxy.responses import Embedder
 from mcp_hub.proxy.similar import Similar
 from mcp_hub.store.connection import connect
@@ -60,11 +61,14 @@ FAMILY = Kind("similar", lambda number: entries.asking(entries.question(number))
 class Filling:
     """A database of one kind in a folder, which grows."""
 
-    def __init__(self, folder: Path, kind: Kind, embedder: Embedder | None) -> None:
-        """`embedder` is heeded where the kind has vectors."""
+    def __init__(
+        self, folder: Path, kind: Kind, embedder: Embedder | None, upstream: str = "http://127.0.0.1:1"
+    ) -> None:
+        """`embedder` is heeded where the kind has vectors; `upstream` is the URL of what has answered."""
         self.path = database_file(folder)
         self.embedder = embedder if kind.is_similar else None
         self._kind = kind
+        self._upstream = upstream
         self._size = 0
 
     def grow(self, size: int) -> list[float]:
@@ -84,6 +88,10 @@ class Filling:
         """The numbers of those that may be asked for."""
         return range(max(0, self._size - REAL), self._size)
 
+    def key(self, number: int) -> CacheKey:
+        """Of the request of this number."""
+        return entries.key(self._kind.request(number), self._upstream)
+
     def stats(self) -> Stats:
         """As the store counts."""
         with closing(Responses(self.path, ROOM, TTL)) as store:
@@ -99,7 +107,7 @@ class Filling:
                 vectors = stack.enter_context(closing(Vectors(self.path, embedder.name)))
                 similar = Similar(store, vectors, embedder, threshold=0)
             for number in numbers:
-                key = entries.key(self._kind.request(number))
+                key = self.key(number)
                 answer = entries.answer(number, key, time.time() - AGE)
                 began = time.perf_counter()
                 store.keep(answer)

@@ -69,7 +69,7 @@ def measured(folder: Path, sizes: Sizes, say: Say, kinds: Sequence[Kind] = (CONV
         for kind in kinds:
             state = folder / kind.name
             state.mkdir()
-            filling = Filling(state, kind, embedder)
+            filling = Filling(state, kind, embedder, upstream)
             found[kind.name] = {
                 str(size): _at_size(filling, kind, size, sizes, upstream, say) for size in sizes.entries
             }
@@ -97,9 +97,9 @@ def _at_size(filling: Filling, kind: Kind, size: int, sizes: Sizes, upstream: st
         found |= _asked(client, kind, filling.kept, sizes)
         found["memory_mib"] = {"before": before, "after": proxy.memory_mib()}
     say(f"{kind.name} hits: the parts with {size:,} entries")
-    found["parts_ms"] = _parts_of_exact(filling, kind)
+    found["parts_ms"] = _parts_of_exact(filling)
     if filling.embedder is not None:
-        found["parts_ms"] |= _parts_of_similar(filling, kind, filling.embedder)
+        found["parts_ms"] |= _parts_of_similar(filling, filling.embedder)
     return found
 
 
@@ -159,10 +159,9 @@ def _is_of(status: str, kind: Kind, number: int) -> bool:
     return True
 
 
-def _parts_of_exact(filling: Filling, kind: Kind) -> dict[str, Any]:
+def _parts_of_exact(filling: Filling) -> dict[str, Any]:
     """In this process: reading a request and making its key; finding its answer and comparing the requests."""
-    bodies = [kind.request(number) for number in filling.kept]
-    keys = [entries.key(body) for body in bodies]
+    keys = [filling.key(number) for number in filling.kept]
     with closing(Responses(filling.path, ROOM, TTL)) as store:
 
         def found(key: CacheKey) -> bool:
@@ -171,13 +170,16 @@ def _parts_of_exact(filling: Filling, kind: Kind) -> dict[str, Any]:
 
         if not found(keys[0]):
             raise BenchError("what was kept isn't found by its key")
-        return {"reading and key": _times(entries.key, bodies), "finding and comparing": _times(found, keys)}
+        return {
+            "reading and key": _times(filling.key, list(filling.kept)),
+            "finding and comparing": _times(found, keys),
+        }
 
 
-def _parts_of_similar(filling: Filling, kind: Kind, embedder: Embedder) -> dict[str, Any]:
+def _parts_of_similar(filling: Filling, embedder: Embedder) -> dict[str, Any]:
     """In this process: the vector, the nearest, and the guard on the text that asks the same and on eight others."""
     threshold = CacheSettings().similarity_threshold
-    family = str(entries.key(kind.request(filling.kept[0])).family)
+    family = str(filling.key(filling.kept[0]).family)
     texts = {entries.id_of(number): entries.question(number) for number in range(filling.kept.stop)}
     pairs = [(text, entries.in_other_words(text)) for text in map(entries.question, filling.kept)]
     vectors = [embedder.embed(other) for _, other in pairs]

@@ -9,7 +9,6 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -27,7 +26,7 @@ from mcp_hub.proxy.apart import apart
 from mcp_hub.proxy.attempts import Asked, visible
 from mcp_hub.proxy.cache_control import Told
 from mcp_hub.proxy.cache_key import CacheKey, Scope, key_of, uncacheable
-from mcp_hub.proxy.flights import Flight, Flights, Piece, Saved
+from mcp_hub.proxy.flights import Flight, Flights, Listening, Piece, Saved
 from mcp_hub.proxy.keeping import Reading, read
 from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.named_folders import folders_named
@@ -44,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 THREADS = 4
 """For the store: a look-up takes about a millisecond, and what is asked of the ledger has threads of its own."""
+
+SHARED_HEADERS = ("content-type", "content-length", "x-mcp-hub-model", "x-mcp-hub-upstream")
+"""Of an answer that several hear: the others are about the one who asked first, its limits or its cookies."""
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -82,10 +84,13 @@ class Cache:
         admission: Admission,
         prepared: Callable[[MessagesRequest, Route], MessagesRequest],
         metrics: Metrics,
+        places: Mapping[str, str],
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
-        """`prepared` gives a request as it is sent to a route; `new_id` names an answer that is kept."""
+        """`prepared` gives a request as it is sent to a route; `places` says where each upstream is, by its name;
+        `new_id` names an answer that is kept.
+        """
         self._settings = settings
         self._store = store
         self._similar = similar
@@ -94,6 +99,7 @@ class Cache:
         self._admission = admission
         self._prepared = prepared
         self._metrics = metrics
+        self._places = places
         self._clock = clock
         self._new_id = new_id
         self._limiter = anyio.CapacityLimiter(THREADS)
@@ -108,19 +114,26 @@ class Cache:
         """
         began = time.monotonic()
         control = cache_control.Asked.of(headers)
+        why = ""
         try:
             key = await self._key(asked, route, headers, is_local)
         except (PassesByError, UnprovenError) as error:
+            why = error.text
+        except HubError as error:  # what can't be sent there; another upstream may take it
+            why = "it can't be prepared for the upstream"
+            logger.info("%s: it passes by the cache: %s", asked.id, error.text)
+        except Exception:
+            why = "the cache failed"
+            logger.exception("%s: the cache failed, so the model is asked", asked.id)
+        if why:
             self._metrics.not_served(asked.entry(route, self._clock()), "bypass")
-            return _telling(await forward(), Told("bypass", detail=error.text))
+            return _telling(await forward(), Told("bypass", detail=why))
         wanted = Wanted(asked, route, key, control, forward, began)
-        flight = self._flights.find(key.digest) if control.looks else None
+        form = f"{key.digest} {'streamed' if asked.request.stream else 'whole'}"
+        flight = self._flights.find(form) if control.looks else None
         if flight is not None:
             return await self._listened(wanted, flight)
-        flight = self._flights.begin(
-            key.digest, partial(self._ask, wanted), partial(self._landed, wanted), streams=asked.request.stream
-        )
-        return await self._first(flight)
+        return await self._first(self._flights.begin(form, partial(self._ask, wanted), partial(self._landed, wanted)))
 
     async def _key(self, asked: Asked, route: Route, headers: Mapping[str, str], is_local: bool) -> CacheKey:
         """The request's key. Raises PassesByError and UnprovenError."""
@@ -137,16 +150,16 @@ class Cache:
         if folders and not is_local:
             raise PassesByError("the workspace is on another machine, and its state can't be known here")
         state = await self._workspaces.state(folders) if folders else ""
-        scope = Scope(self._sharing(asked, headers), state)
+        scope = Scope(self._sharing(asked, headers), self._places.get(route.upstream, ""), state)
         return await apart(size, lambda: key_of(request.json, route, asked.target, asked.headers, scope))
 
     def _sharing(self, asked: Asked, headers: Mapping[str, str]) -> str:
         """Who is given each other's answers: a key, a team, or whoever comes with the same credential."""
         if asked.key is None:
-            return f"credential {keys.digest_of(' '.join(keys.presented(headers)))}"
+            return "credential " + " ".join(keys.digest_of(headers.get(name, "")) for name in keys.CREDENTIAL_HEADERS)
         if self._settings.shared_by == "team" and asked.key.team:
             return f"team {asked.key.team}"
-        return f"key {asked.key.name}"
+        return f"key {asked.key.name} {asked.key.digest}"
 
     async def _first(self, flight: Flight) -> Outgoing:
         """What the one who began an answer is given."""
@@ -163,22 +176,20 @@ class Cache:
         if isinstance(flight.outgoing.body, bytes):
             flight.leave(place)
             return flight.outgoing
-        return replace(flight.outgoing, body=_Listening(flight, place))
+        return replace(flight.outgoing, body=Listening(flight, place))
 
     async def _listened(self, wanted: Wanted, flight: Flight) -> Outgoing:
-        """What those who ask the same meanwhile are given: the same, if it is an answer; else they ask for their own."""
+        """What those get who ask the same meanwhile: the same, if it is an answer; else they ask by themselves."""
         place = flight.join()
         is_given = False
         try:
             await flight.begun()
             outgoing = flight.outgoing
             if outgoing is not None and _is_as_asked(outgoing, wanted.route):
-                if flight.streams == wanted.asked.request.stream:
-                    is_given = True
-                    headers = _for_listener(outgoing.headers, wanted.asked.id)
-                    body = _Listening(flight, place, partial(self._shared, wanted, flight))
-                    return _telling(replace(outgoing, headers=headers, body=body), Told("miss", collapsed=True))
-                await flight.passed(place)
+                is_given = True
+                headers = _for_listener(outgoing.headers, wanted.asked.id)
+                body = Listening(flight, place, partial(self._shared, wanted, flight))
+                return _telling(replace(outgoing, headers=headers, body=body), Told("miss", collapsed=True))
         finally:
             if not is_given:
                 flight.leave(place)
@@ -225,6 +236,8 @@ class Cache:
                     return Told("miss", id=found.id, similarity=found.similarity, detail=found.reason)
         except sqlite3.Error as error:
             logger.warning("%s: the cache can't be read, so the model is asked: %s", asked.id, error)
+        except Exception:
+            logger.exception("%s: the cache failed, so the model is asked", asked.id)
         return Told("uri-miss")
 
     async def _given(self, wanted: Wanted, answer: KeptAnswer, at: float, similarity: float | None = None) -> Outgoing:
@@ -297,32 +310,6 @@ class Cache:
         return await anyio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
 
 
-class _Listening:
-    """The body of an answer that others may listen to as well."""
-
-    def __init__(self, flight: Flight, place: object, at_end: Callable[[], Awaitable[None]] | None = None) -> None:
-        self._flight = flight
-        self._place = place
-        self._at_end = at_end
-        self._closed = False
-
-    async def pieces(self) -> AsyncGenerator[bytes]:
-        """The pieces from the beginning."""
-        async with aclosing(self._flight.pieces(self._place)) as pieces:
-            async for piece in pieces:
-                yield piece
-
-    async def close(self) -> None:
-        """Stop listening."""
-        if self._closed:
-            return
-        self._closed = True
-        self._flight.leave(self._place)
-        if self._at_end is not None:
-            with anyio.CancelScope(shield=True):
-                await self._at_end()
-
-
 class _Paced:
     """The body of a kept stream, at the pace at which it came."""
 
@@ -352,9 +339,9 @@ def _telling(outgoing: Outgoing, told: Told) -> Outgoing:
 
 
 def _for_listener(headers: Headers, id: str) -> Headers:
-    """The headers of an answer for another request than the one that it was asked for by."""
-    own = {"x-mcp-hub-request": id}
-    return [(name, own.get(name.lower(), value)) for name, value in headers if name.lower() != "cache-status"]
+    """The headers of an answer for another request than the one that has asked for it: nothing of whose that was."""
+    kept = [each for each in headers if each[0].lower() in SHARED_HEADERS]
+    return [*kept, ("request-id", id), ("x-mcp-hub-request", id)]
 
 
 def _any_fits(globs: Sequence[str], name: str) -> bool:

@@ -56,7 +56,7 @@ class Told:
     """What a client is told about one answer.
 
     kind: exact or similar for a hit; else why it was asked upstream, in the words of RFC 9211: uri-miss (nothing fits),
-        miss (what there was, was refused), stale, request (the client wanted it so), bypass (it can't be kept).
+        miss (what there was, was refused), request (the client wanted it so), bypass (it can't be kept).
     age: of a hit, seconds since it was made. ttl: seconds for which it is good.
     id: of the kept answer. similarity: the cosine of the two texts. detail: why it was so.
     collapsed: whether it shares what another client's request has begun.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mcp_hub.proxy.keys import CREDENTIAL_HEADERS
 from mcp_hub.proxy.pins import Route
 from mcp_hub.proxy.upstreams.upstream import Headers
 
@@ -23,8 +24,21 @@ BILLING = "x-anthropic-billing-header:"
 BETAS_LEFT_OUT = ("prompt-caching-", "extended-cache-ttl-", "oauth-")
 """What the prompt cache may do, and how one has logged in: neither changes what is answered."""
 
-HEADERS_LEFT_OUT = frozenset({"anthropic-beta", "anthropic-dangerous-direct-browser-access"})
-"""Of those that begin with `anthropic-`: betas count one by one, and the other says where a client runs."""
+HEADERS_LEFT_OUT = frozenset(
+    (
+        *("accept", "accept-encoding", "accept-language", "content-length", "content-type", "host", "user-agent"),
+        *("connection", "keep-alive", "te", "priority", "date", "cache-control", "pragma"),
+        *("x-app", "x-claude-code-session-id", "x-client-request-id", "x-request-id", "idempotency-key"),
+        *("traceparent", "tracestate", "baggage"),
+        *("anthropic-beta", "anthropic-dangerous-direct-browser-access"),
+        *CREDENTIAL_HEADERS,
+    )
+)
+"""Betas count one by one, and credentials by who may share. The others say how a client is made, where it runs, how the
+answer is to be carried, or which request this is of many. What isn't here may steer an upstream, and counts."""
+
+PREFIXES_LEFT_OUT = ("x-stainless-", "sec-")
+"""What Anthropic's SDKs tell of themselves, and browsers."""
 
 DEEPEST = 3
 """Blocks in one another that the API knows: a document's text, in a document, in a tool's result."""
@@ -48,16 +62,23 @@ class CacheKey:
 
 
 class Scope(NamedTuple):
-    """Who may be given each other's answers, and the state of their workspace ("" where none is named)."""
+    """What must be the same beside the request: who may be given each other's answers; where the upstream is, as
+    another one may have its name tomorrow; and the state of the workspace, "" where none is named.
+    """
 
     sharing: str
+    place: str
     workspace: str = ""
 
 
 def key_of(request: Mapping[str, Any], route: Route, target: str, headers: Headers, scope: Scope) -> CacheKey:
-    """The key of a request whose body is `request`, as it is sent to `route`; `target` is the path with its query."""
+    """The key of a request whose body is `request`, as it is sent to `route`; `target` is the path with its query.
+
+    Of who shares, and of headers' values, which may be credentials, the parts have nothing, or a digest.
+    """
     head = {
-        "scope": list(scope),
+        "place": scope.place,
+        "workspace": scope.workspace,
         "upstream": route.upstream,
         "model": route.model,
         "target": target,
@@ -71,17 +92,18 @@ def key_of(request: Mapping[str, Any], route: Route, target: str, headers: Heade
     parts = (_json(head), *map(_json, messages))
     last: Any = messages[-1] if messages else None
     text = _last_text(last)
+    sharing = scope.sharing.encode()
     if text is None:
-        return CacheKey(_digest(parts), parts, None, "")
+        return CacheKey(_digest((sharing, *parts)), parts, None, "")
     others = (*parts[:-1], _json({**last, "content": [*last["content"][:-1], None]}))
-    return CacheKey(_digest(parts), parts, _digest(others), text)
+    return CacheKey(_digest((sharing, *parts)), parts, _digest((sharing, *others)), text)
 
 
 def uncacheable(request: Mapping[str, Any], max_temperature: float) -> str | None:
     """Why no answer to this request may be kept; None where it may."""
     temperature = request.get("temperature")
     if isinstance(temperature, int | float) and temperature > max_temperature:
-        return f"the temperature {temperature:g} asks for variety"
+        return "its temperature asks for variety"
     if any(_runs_there(tool) for tool in _listed(request.get("tools"))) or request.get("mcp_servers"):
         return "the API runs tools in it"
     if request.get("container") is not None:
@@ -115,7 +137,11 @@ def _headers(headers: Headers) -> list[Any]:
     named = [(name.lower(), value.strip()) for name, value in headers]
     betas = {beta.strip() for name, value in named if name == "anthropic-beta" for beta in value.split(",")}
     kept = sorted(beta for beta in betas if beta and not beta.startswith(BETAS_LEFT_OUT))
-    others = sorted(each for each in named if each[0].startswith("anthropic-") and each[0] not in HEADERS_LEFT_OUT)
+    others = sorted(
+        (name, hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest())
+        for name, value in named
+        if name not in HEADERS_LEFT_OUT and not name.startswith(PREFIXES_LEFT_OUT)
+    )
     return [kept, others]
 
 

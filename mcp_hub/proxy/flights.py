@@ -46,9 +46,7 @@ class Piece:
 class Flight:
     """One answer on its way. For one event loop."""
 
-    def __init__(self, *, streams: bool) -> None:
-        """`streams`: whether the request wants a stream; only who wants the same can listen."""
-        self.streams = streams
+    def __init__(self) -> None:
         self.outgoing: Outgoing | None = None
         """Its status and headers, once they are known; of its body, only `pieces` may be used."""
         self.error: Exception | None = None
@@ -101,20 +99,6 @@ class Flight:
 
     async def pieces(self, place: object) -> AsyncGenerator[bytes]:
         """What comes, for one listener. Raises what broke it off."""
-        async with aclosing(self._each(place)) as each:
-            async for data in each:
-                yield data
-        if self.error is not None:
-            raise self.error
-
-    async def passed(self, place: object) -> None:
-        """Let all pass that comes, and what is done with it be done: for who can't use it as it comes."""
-        async with aclosing(self._each(place)) as each:
-            async for _ in each:
-                pass
-        await self.landed.wait()
-
-    async def _each(self, place: object) -> AsyncGenerator[bytes]:
         number = size = 0
         while True:
             while number < self._first + len(self._pieces):
@@ -126,6 +110,8 @@ class Flight:
             if self._has_ended:
                 break
             await self._more.wait()
+        if self.error is not None:
+            raise self.error
 
     async def fly(self, ask: Callable[[], Awaitable[Outgoing]]) -> None:
         """Ask for the answer, and take it to its end. Its errors are told to those who listen."""
@@ -184,38 +170,63 @@ class Flight:
         self._more = anyio.Event()
 
 
+class Listening:
+    """The body of an answer that others may listen to as well; `at_end` is called when it is closed."""
+
+    def __init__(self, flight: Flight, place: object, at_end: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._flight = flight
+        self._place = place
+        self._at_end = at_end
+        self._closed = False
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """The pieces from the beginning."""
+        async with aclosing(self._flight.pieces(self._place)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._closed:
+            return
+        self._closed = True
+        self._flight.leave(self._place)
+        if self._at_end is not None:
+            with anyio.CancelScope(shield=True):
+                await self._at_end()
+
+
 class Flights:
-    """The answers on their way, by the digest of what was asked."""
+    """The answers on their way, by what was asked, and in which form."""
 
     def __init__(self, tasks: TaskGroup) -> None:
         """`tasks` takes the answers' own tasks; cancelled, it ends them all."""
         self._tasks = tasks
         self._under_way: dict[str, Flight] = {}
 
-    def find(self, digest: str) -> Flight | None:
+    def find(self, asked: str) -> Flight | None:
         """The answer to the same, if it can still be heard from its beginning."""
-        flight = self._under_way.get(digest)
+        flight = self._under_way.get(asked)
         return flight if flight is not None and flight.takes_listeners else None
 
     def begin(
         self,
-        digest: str,
+        asked: str,
         ask: Callable[[], Awaitable[Outgoing]],
         then: Callable[[Flight], Awaitable[None]],
-        *,
-        streams: bool,
     ) -> Flight:
         """Ask for an answer. `then` is called with it when it has ended, and until it is done, others find it.
 
         What goes wrong in `then` is logged: whoever asked has the answer.
         """
-        flight = self._under_way[digest] = Flight(streams=streams)
-        self._tasks.start_soon(self._fly, digest, flight, ask, then)
+        flight = Flight()
+        self._tasks.start_soon(self._fly, asked, flight, ask, then)
+        self._under_way[asked] = flight  # not before: a group that has ended takes none
         return flight
 
     async def _fly(
         self,
-        digest: str,
+        asked: str,
         flight: Flight,
         ask: Callable[[], Awaitable[Outgoing]],
         then: Callable[[Flight], Awaitable[None]],
@@ -228,5 +239,5 @@ class Flights:
             logger.exception("what was to be done with an answer failed")
         finally:
             flight.landed.set()
-            if self._under_way.get(digest) is flight:
-                del self._under_way[digest]
+            if self._under_way.get(asked) is flight:
+                del self._under_way[asked]

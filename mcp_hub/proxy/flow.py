@@ -32,6 +32,9 @@ METRICS = "/metrics"
 
 SESSION_HEADER = "x-claude-code-session-id"
 
+FORWARDED = ("forwarded", "via", "x-forwarded", "x-real-ip", "x-client-ip", "x-original-", "true-client-ip", "cf-")
+"""How the headers begin that a proxy in front of this one adds."""
+
 FREE = ("/v1/models",)
 """Paths, and all below them, that cost nothing."""
 
@@ -53,8 +56,12 @@ class Incoming:
 
     @cached_property
     def lower_headers(self) -> dict[str, str]:
-        """The headers by lower-case names."""
-        return {name.lower(): value for name, value in self.headers}
+        """The headers by lower-case names; one that came in several lines is one, as RFC 9110 has it (section 5.3)."""
+        joined: dict[str, str] = {}
+        for name, value in self.headers:
+            lower = name.lower()
+            joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
+        return joined
 
     @property
     def target(self) -> str:
@@ -182,9 +189,9 @@ class Proxy:
         return await self._passed(incoming, key, upstream, await incoming.read())
 
     def _is_local(self, incoming: Incoming) -> bool:
-        """Whether the client is on this machine, and not somewhere behind a proxy that is."""
-        forwarded = {"forwarded", "x-forwarded-for", "via"} & incoming.lower_headers.keys()
-        return incoming.is_local and not self._settings.hosts and not forwarded
+        """Whether the client is on this machine, and not behind a proxy there, as far as that one says so."""
+        is_forwarded = any(name.startswith(FORWARDED) for name in incoming.lower_headers)
+        return incoming.is_local and not self._settings.hosts and not is_forwarded
 
     def _needs_credential(self, upstream: str, key: KeyRecord | None) -> None:
         """A key of ours goes to no upstream, which needs a credential of its own then."""

@@ -21,6 +21,10 @@ NEVER = frozenset({"server_tool_use", "mcp_tool_use", "fallback"})
 """Blocks of what the API has done meanwhile, which it would do anew."""
 
 
+STOPS = frozenset({"end_turn", "stop_sequence", "tool_use"})
+"""Why a model stops when it has said all. What was cut at max_tokens, refused, or is to be gone on with isn't kept."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """A complete answer: its message as JSON, its events, when they came (seconds, bytes), and what it has used."""
@@ -71,7 +75,7 @@ def _is_kept(message: Mapping[str, Any], tool_calls: bool) -> bool:
         return False
     if not isinstance(content, list) or not message.get("usage") or message.get("container") is not None:
         return False
-    if message["stop_reason"] == "pause_turn":  # it is to be gone on with
+    if message["stop_reason"] not in STOPS or not content:
         return False
     kinds = {str(block.get("type")) for block in content if isinstance(block, dict)}
     return not kinds & NEVER and (tool_calls or not kinds & CALLS)

@@ -10,29 +10,46 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 LABEL = re.compile(
-    r"""\b(?:cwd|workdir|
-            (?:working|workspace|current|project)[ \t_-]{0,4}(?:director(?:y|ies)|dirs?|folders?|root|path))
-        (?:["'`*]{0,3}[ \t]{0,4}[:=]["'`*]{0,3}|[ \t]{1,4}(?:is|are)\b:?)[ \t]*""",
-    re.IGNORECASE | re.VERBOSE,
+    r"""\b(?:cwd|pwd|workdir|repo(?:sitory)?|workspaces?|work(?:ing)?[ \t]in|
+            (?:working|workspace|current|project|repo(?:sitory)?|root)[ \t_-]{0,4}(?:working[ \t_-]{0,4})?
+            (?:director(?:y|ies)|dirs?|folders?|root|path))
+        (?:["'`*]{0,3}[ \t]{0,4}[:=]["'`*]{0,3}[ \t]*)?""",
+    re.VERBOSE,
 )
 """Comes before folders: `Working directory: /a`, ` - Primary working directory: /a`, `Additional working directories:
-/a, /b`, `"cwd": "/a"`. A folder goes to the end of the line, since what a path may contain has no end of its own."""
+/a, /b`, `"cwd": "/a"`, `PWD=/a`, `You are working in /a`. In small letters, and looked for in such. A folder goes to
+the end of the line or to a tag's end, since what a path may contain has no end of its own."""
 
 TAG = re.compile(r"<(?:cwd|pwd|working_directory)>\s*([^<\r\n]*)")
 """As in `<cwd>/a</cwd>`."""
 
-_ABSOLUTE = r"""["'`]?(?:[/~]|[A-Za-z]:[\\/]|\\\\)"""
-ABSOLUTE = re.compile(_ABSOLUTE)
-"""How a folder begins that doesn't count from another one, on any system: none is passed over that can't be proven."""
+_FOLDER = r"""["'`]?(?:/(?!/)|~(?:/|\w+/)|\$\w|\.{1,2}/|file://|[A-Za-z]:(?:\\|/(?!/))|\\\\)"""
+FOLDER = re.compile(_FOLDER)
+"""How a folder begins, on any system, in a URL, or counting from another: none is passed over that can't be proven."""
 
-COMMA = re.compile(rf",[ \t]*(?={_ABSOLUTE})")
+NEAR = re.compile(rf"""(?:[^\r\n]{{0,40}}?[ \t"'`(>=])??(?={_FOLDER})""")
+"""Comes between a label and a folder in its line: `(cwd): `, ` for this session is `, `_path>`."""
+
+COMMA = re.compile(rf",[ \t]*(?={_FOLDER})")
 """Between folders in one line."""
 
-ITEM = re.compile(rf"[ \t]*\r?\n[ \t]*(?:[-*+\u2022][ \t]*)?(?={_ABSOLUTE})")
-"""Comes before each folder in a list, in the lines after a label that has nothing else in its own."""
+ITEM = re.compile(rf"[^\r\n]{{0,40}}\r?\n[ \t]*(?:[-*+\u2022][ \t]*)?(?={_FOLDER})")
+"""Comes before each folder in a list, in the lines after a label that has no folder in its own."""
+
+NEXT = re.compile(rf"[ \t]*\r?\n[ \t]*(?:[-*+\u2022][ \t]*)?(?={_FOLDER})")
+"""Comes before another folder of a list."""
+
+END = re.compile(r"\n|</")
 
 MOST_FOLDERS = 1_000
 """In one text: the search ends there. No proof takes so many, so it doesn't matter which ones are left out."""
+
+MOST_LABELS = 1_000
+"""In one text, most of them words of the kind without a folder: each is looked at for some microseconds. Of a text with
+more of them it isn't known which folders it names."""
+
+UNSEEN = ""
+"""Stands for those: no path, so that nobody can prove its state."""
 
 BLOCK = re.compile(r"\s*<(system-reminder|env|environment|environment_context|environment_details)>")
 """What begins a client's own block in a user's message."""
@@ -86,22 +103,28 @@ def _clients_own(content: object) -> Iterator[str]:
 def _folders(text: str) -> Iterator[str]:
     found: dict[str, int] = {}
     for tag in TAG.finditer(text):
-        if ABSOLUTE.match(tag[1]):
+        if FOLDER.match(tag[1]):
             found.setdefault(tag[1], tag.start(1))
-    at = 0
-    while (label := LABEL.search(text, at)) and len(found) < MOST_FOLDERS:
-        at = label.end()
-        listed = ITEM.match(text, at)
-        begins = listed.end() if listed else at
-        while ABSOLUTE.match(text, begins) and len(found) < MOST_FOLDERS:
-            at = text.find("\n", begins)  # what is taken isn't looked through again: the time would be quadratic
-            at = len(text) if at < 0 else at
+    lower = text.lower()
+    if len(lower) != len(text):  # there are letters whose small form is longer; none of them is in a label
+        lower = "".join(small if len(small := each.lower()) == 1 else each for each in text)
+    at = labels = 0
+    while (label := LABEL.search(lower, at)) and len(found) < MOST_FOLDERS and labels < MOST_LABELS:
+        at, labels = label.end(), labels + 1
+        near = NEAR.match(text, at)
+        listed = None if near else ITEM.match(text, at)
+        begins = near.end() if near else listed.end() if listed else len(text)
+        while FOLDER.match(text, begins) and len(found) < MOST_FOLDERS:
+            end = END.search(text, begins)  # what is taken isn't looked through again: the time would be quadratic
+            at = end.start() if end else len(text)
             for folder in COMMA.split(text[begins:at]):
                 found.setdefault(folder, begins)
-            item = ITEM.match(text, at) if listed else None
+            item = NEXT.match(text, at) if listed else None
             begins = item.end() if item else len(text)
     for folder in sorted(found, key=lambda each: found[each]):
         yield _unquoted(folder.strip())
+    if labels == MOST_LABELS and len(found) < MOST_FOLDERS:
+        yield UNSEEN
 
 
 def _unquoted(folder: str) -> str:

@@ -26,7 +26,7 @@ from mcp_hub.proxy.git import GITLINK, Git, Look, UnprovenError, with_submodules
 __all__ = ["UnprovenError", "Workspaces"]
 
 SECONDS = 2.0
-"""For one proof, git and reading in all. A repository of 5,000 files takes a tenth of a second; a request that waits
+"""For one proof, git and reading in all. A repository of 5,000 files takes a fifth of a second; a request that waits
 much longer for a cache had better be sent."""
 
 PATH_CHARACTERS = 4_096
@@ -37,6 +37,12 @@ FOLDERS = 20
 
 PROOFS_AT_ONCE = 4
 """Each is up to three gits at a time, and a thread. Threads that hang in a file system count until they return."""
+
+SLOW_SECONDS = 60.0
+"""For which a folder isn't looked at again whose proof ran out of time: not every request is to wait for nothing."""
+
+SLOW_KEPT = 1_000
+"""Folders of which that is remembered."""
 
 SIZES_KEPT = 200_000
 """Sizes of blobs that are remembered: they never change, and asking for 5,000 takes up to 0.1 s. About 30 MB."""
@@ -66,6 +72,8 @@ class Workspaces:
         self._proofs = anyio.CapacityLimiter(PROOFS_AT_ONCE)
         self._threads = threading.BoundedSemaphore(PROOFS_AT_ONCE)
         self._sizes: dict[Path, dict[bytes, int]] = {}
+        self._slow: dict[tuple[str, ...], float] = {}
+        """Until when, by `anyio.current_time`, folders aren't looked at whose proof ran out of time."""
 
     async def state(self, folders: Sequence[str]) -> str:
         """The state of all these folders, as SHA-256 in hex; equal states are equal in all that is said below.
@@ -78,6 +86,8 @@ class Workspaces:
         """
         if len(folders) > FOLDERS:
             raise UnprovenError(f"the request names more than {FOLDERS} folders")
+        if self._slow.get(tuple(folders), 0) > anyio.current_time():
+            raise UnprovenError("its proof took too long a moment ago")
         arrived = next(self._order)
         with self._turn_of(tuple(folders)) as turn:
             try:
@@ -112,6 +122,9 @@ class Workspaces:
                     outcome = await self._prove(folders, time.monotonic() + self._seconds)
             except TimeoutError:
                 outcome = UnprovenError(f"git and reading took longer than {self._seconds:g} seconds")
+                if len(self._slow) >= SLOW_KEPT:
+                    self._slow.clear()
+                self._slow[tuple(folders)] = anyio.current_time() + SLOW_SECONDS
             except UnprovenError as error:
                 outcome = error
             turn.begun, turn.outcome = begun, outcome
@@ -135,15 +148,18 @@ class Workspaces:
         """The folder, resolved, and its repository's top level."""
         if len(named) > PATH_CHARACTERS or "\0" in named or not Path(named).is_absolute():
             raise UnprovenError(f"the folder's path isn't an absolute one of at most {PATH_CHARACTERS} characters")
+        outside = UnprovenError("the folder isn't under a root of proxy.cache.roots")
         try:
             folder = Path(named).resolve(strict=True)
             is_folder = folder.is_dir()
         except (OSError, RuntimeError, ValueError):  # it isn't there; links in a circle; characters of no file's name
-            is_folder = False
+            if not self._is_under_a_root(Path(os.path.normpath(named))):
+                raise outside from None  # of what is elsewhere, it isn't told whether it is there
+            raise UnprovenError("the folder doesn't exist") from None
+        if not self._is_under_a_root(folder):
+            raise outside
         if not is_folder:
             raise UnprovenError("the folder doesn't exist")
-        if not self._is_under_a_root(folder):
-            raise UnprovenError("the folder isn't under a root of proxy.cache.roots")
         for top in (folder, *folder.parents):
             if not self._is_under_a_root(top):
                 break

@@ -147,7 +147,7 @@ def test_what_may_be_asked_for_is_found_among_the_copies(tmp_path: Path, monkeyp
     filled.grow(16)
     assert filled.kept == range(13, 16)
     store, vectors = Responses(filled.path, ROOM, TTL), Vectors(filled.path, Lengths.name)
-    keys = [entries.key(FAMILY.request(number)) for number in filled.kept]
+    keys = [filled.key(number) for number in filled.kept]
     for number, key in zip(filled.kept, keys, strict=True):
         found = store.find(key.digest, 0, 0)
         assert found is not None

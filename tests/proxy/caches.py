@@ -23,9 +23,11 @@ def said(text: str) -> list[Any]:
 
 
 async def ask(running: Running, text: str = "say hello", key: str = KEY, **more: Any) -> httpx2.Response:
-    """Ask once; names of headers are given with `_`, as `cache_control`, and all else is the body's."""
-    headers = {name.replace("_", "-"): more.pop(name) for name in ("cache_control", "x_forwarded_for") if name in more}
-    headers |= {**HEADERS, "x-api-key": key}
+    """Ask once; some headers are given by names with `_`, a list being several lines, and all else is the body's."""
+    named = [name for name in more if name in ("cache_control", "x_forwarded_for", "x_real_ip")]
+    told = {name.replace("_", "-"): more.pop(name) for name in named}
+    lines = [(name, line) for name, value in told.items() for line in ([value] if isinstance(value, str) else value)]
+    headers = [*HEADERS.items(), ("x-api-key", key), *lines]
     async with httpx2.AsyncClient(verify=False, timeout=PATIENCE) as client:
         return await client.post(
             f"{running.url}/v1/messages", json={**ASK, "messages": said(text), **more}, headers=headers
@@ -43,6 +45,12 @@ def entries(running: Running) -> int:
     """How many answers are kept, when the proxy has ended."""
     with contextlib.closing(Responses(running.state / FILE_NAME, 0, 1e9)) as store:
         return store.stats().entries
+
+
+def ids(running: Running) -> list[str]:
+    """Of the answers that are kept."""
+    with contextlib.closing(Responses(running.state / FILE_NAME, 0, 1e9)) as store:
+        return [each.id for each in store.list(100)]
 
 
 async def settled(running: Running, requests: int) -> Row:

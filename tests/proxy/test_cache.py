@@ -18,7 +18,7 @@ from fixtures.messages_answers import Answer
 from fixtures.messages_server import INPUT_TOKENS, Handler, MessagesServer
 from mcp_hub.proxy.pricing import NANO, PriceList, Usage, cost
 from mcp_hub.store.database import FILE_NAME
-from tests.proxy.caches import ASK, ask, entries, kept, said, settled, told
+from tests.proxy.caches import ASK, ask, entries, ids, kept, said, settled, told
 from tests.proxy.conftest import CREDENTIAL, KEY, MODEL, Running, Serving
 from tests.support import PATIENCE, series_in, served
 
@@ -179,7 +179,11 @@ async def test_a_client_may_ask_for_a_new_answer_or_leave_none_behind(
         unkept = await ask(running, "say it once", cache_control="no-store")
         first = await ask(running)
         await kept(running, 1)
+        before = ids(running)
         new = await ask(running, cache_control="no-cache")
+        with anyio.fail_after(PATIENCE):
+            while ids(running) == before:
+                await anyio.sleep(0.01)
         young = await ask(running, cache_control="max-age=60")
         old = await ask(running, cache_control="max-age=0")
     assert [told(each) for each in (unkept, first, new, young, old)] == snapshot(
@@ -210,12 +214,12 @@ async def test_what_passes_by_says_why(proxied: Serving) -> None:
         ]
     assert [told(each) for each in answers] == snapshot(
         [
-            'mcp_hub; fwd=bypass; detail="the temperature 1 asks for variety"',
+            'mcp_hub; fwd=bypass; detail="its temperature asks for variety"',
             'mcp_hub; fwd=bypass; detail="the API runs tools in it"',
             'mcp_hub; fwd=bypass; detail="it only fills the prompt cache"',
             'mcp_hub; fwd=bypass; detail="the cache is off for this key"',
             'mcp_hub; fwd=bypass; detail="the cache is off for this model"',
-            'mcp_hub; fwd=bypass; detail="the folder doesn\'t exist"',
+            'mcp_hub; fwd=bypass; detail="the folder isn\'t under a root of proxy.cache.roots"',
             'mcp_hub; fwd=bypass; detail="the workspace is on another machine, and its state can\'t be known here"',
         ]
     )
@@ -352,15 +356,18 @@ async def test_when_all_clients_have_gone_the_model_is_not_listened_to(proxied: 
     assert told(again) == "mcp_hub; fwd=uri-miss"
 
 
-async def begun(running: Running, text: str, stream: bool) -> SocketStream:
-    """A client that has asked, and has the beginning of its answer."""
+async def begun(running: Running, text: str, stream: bool, heads: list[bytes] | None = None) -> SocketStream:
+    """A client that has asked, and has the beginning of its answer, which is added to `heads`."""
     host, _, port = running.url.removeprefix("http://").partition(":")
     client = await anyio.connect_tcp(host, int(port))
     body = json.dumps({**ASK, "messages": said(text), "stream": stream}).encode()
     head = f"POST /v1/messages HTTP/1.1\r\nhost: {host}\r\nx-api-key: {KEY}\r\nconnection: close\r\n"
     await client.send(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
     with anyio.fail_after(PATIENCE):
-        assert b"200 OK" in await client.receive()
+        answer = await client.receive()
+    assert b"200 OK" in answer
+    if heads is not None:
+        heads.append(answer)
     return client
 
 
@@ -414,3 +421,52 @@ async def test_the_metrics_tell_what_the_cache_made_of_requests_and_what_it_save
     assert PRICE is not None
     saved = cost(Usage(input=INPUT_TOKENS, output=5, cache_read=3), PRICE)
     assert series[f"proxy_cache_saved_dollars_total ci {MODEL} web"] == pytest.approx(saved / NANO)
+
+
+async def test_an_upstream_that_has_taken_anothers_name_is_asked(proxied: Serving, upstream: MessagesServer) -> None:
+    async with proxied(cache={}) as running:
+        await ask(running)
+        await kept(running, 1)
+    moved = [{"name": "anthropic", "url": f"{upstream.url}/", "credential": CREDENTIAL}]
+    async with proxied(cache={}, upstreams=moved) as running:
+        assert "hit" not in told(await ask(running))
+
+
+async def test_a_key_that_has_taken_anothers_name_is_given_nothing_of_it(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    async with proxied(cache={}) as running:
+        await ask(running)
+        await kept(running, 1)
+    async with proxied(cache={}, keys=[{"name": "ci", "key": OTHER_KEY}]) as running:
+        assert told(await ask(running, key=OTHER_KEY)) == "mcp_hub; fwd=uri-miss"
+
+
+async def test_lines_of_one_header_count_together(proxied: Serving) -> None:
+    async with proxied(cache={}) as running:
+        await ask(running, cache_control=["no-store", "max-age=100"])
+    assert entries(running) == 0
+
+
+async def test_a_body_that_the_cache_cannot_read_is_answered_by_the_model(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    deep: Any = []
+    for _ in range(700):
+        deep = [deep]
+    async with proxied(cache={}) as running:
+        answers = [await ask(running, unknown=deep) for _ in range(2)]
+    assert {each.status_code for each in answers} == {200}
+
+
+async def test_who_listens_is_told_nothing_of_whoever_asked_first(proxied: Serving, held: HeldServer) -> None:
+    upstreams = [{"name": "anthropic", "url": held.url, "credential": CREDENTIAL}]
+    heads: list[bytes] = []
+    async with proxied(cache={}, upstreams=upstreams) as running:
+        for client in [await begun(running, "say it | drip", True, heads) for _ in range(2)]:
+            await gone(client)
+    first, second = (head.partition(b"\r\n\r\n")[0].lower() for head in heads)
+    assert b"set-cookie" in first
+    assert b"collapsed" in second
+    for name in (b"set-cookie", b"anthropic-organization-id", b"ratelimit"):
+        assert name not in second

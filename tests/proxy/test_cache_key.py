@@ -24,7 +24,7 @@ Block = dict[str, Any]
 
 ROUTE = Route("claude-sonnet-4-6", "anthropic")
 TARGET = "/v1/messages?beta=true"
-SCOPE = Scope("key ci", "state-1")
+SCOPE = Scope("key ci", "place-1", "state-1")
 HEADERS: Headers = [
     ("anthropic-version", "2023-06-01"),
     ("anthropic-beta", "context-management-2025-06-27,interleaved-thinking-2025-05-14"),
@@ -365,10 +365,11 @@ def test_a_mark_at_any_single_block_or_tool_makes_no_other_request() -> None:
         ("route", Route("claude-sonnet-4-6", "bedrock")),
         ("target", "/v1/messages"),
         ("target", "/V1/messages?beta=true"),
-        ("scope", Scope("key CI", "state-1")),
-        ("scope", Scope("key ci", "state-2")),
-        ("scope", Scope("key ci")),
-        ("scope", Scope("key cistate-1")),
+        ("scope", Scope("key CI", "place-1", "state-1")),
+        ("scope", Scope("key ci", "place-2", "state-1")),
+        ("scope", Scope("key ci", "place-1", "state-2")),
+        ("scope", Scope("key ci", "place-1")),
+        ("scope", Scope("key ciplace-1", "", "state-1")),
     ],
 )
 def test_where_it_is_answered_for_whom_and_in_which_workspace_matters(name: str, value: Any) -> None:
@@ -596,8 +597,8 @@ def test_where_anything_but_texts_of_the_user_comes_last_nothing_may_differ(last
 
 def test_a_family_is_of_one_client_in_one_state_of_its_workspace() -> None:
     request = asks(said(text("hello")))
-    scopes = [Scope("key a", "1"), Scope("key a", "2"), Scope("key b", "1")]
-    assert len({key_of(request, ROUTE, TARGET, HEADERS, each).family for each in scopes}) == 3
+    scopes = [Scope("key a", "", "1"), Scope("key a", "", "2"), Scope("key b", "", "1"), Scope("key a", "p", "1")]
+    assert len({key_of(request, ROUTE, TARGET, HEADERS, each).family for each in scopes}) == 4
 
 
 # What isn't kept
@@ -628,8 +629,8 @@ def test_an_answer_that_may_be_given_again_is_kept(fields: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"temperature": 0.71}, snapshot("the temperature 0.71 asks for variety")),
-        ({"temperature": 1}, snapshot("the temperature 1 asks for variety")),
+        ({"temperature": 0.71}, snapshot("its temperature asks for variety")),
+        ({"temperature": 1}, snapshot("its temperature asks for variety")),
         ({"tools": [*CUSTOM, {"type": "web_search_20260209"}]}, snapshot("the API runs tools in it")),
         ({"tools": [{"type": "code_execution_20250825"}]}, snapshot("the API runs tools in it")),
         ({"tools": [{"type": "mcp_toolset"}]}, snapshot("the API runs tools in it")),
@@ -656,3 +657,17 @@ def test_an_answer_that_may_be_given_again_is_kept(fields: dict[str, Any]) -> No
 )
 def test_what_is_answered_anew_each_time_passes_by_and_says_why(fields: dict[str, Any], why: str) -> None:
     assert uncacheable({**asks(said(text("hello"))), **fields}, 0.7) == why
+
+
+def test_a_header_that_nobody_knows_counts_and_its_value_is_not_kept() -> None:
+    keys = [key(CLAUDE_CODE, [*HEADERS, ("cf-aig-authorization", secret)]) for secret in ("secret-1", "secret-2")]
+    assert len({key(CLAUDE_CODE).digest, *(each.digest for each in keys)}) == 3
+    assert not [part for each in keys for part in each.parts if b"secret" in part]
+
+
+def test_who_shares_is_in_the_digest_and_in_no_part() -> None:
+    one, other = (
+        key_of(CLAUDE_CODE, ROUTE, TARGET, HEADERS, SCOPE._replace(sharing=sharing)) for sharing in ("key a", "key b")
+    )
+    assert one.parts == other.parts
+    assert one.digest != other.digest

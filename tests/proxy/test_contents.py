@@ -65,6 +65,16 @@ def test_what_is_in_one_file_is_told_from_the_next_files_name(top: Path) -> None
     assert len({digest(top, "a"), digest(top, "b"), digest(top, "a", "b"), digest(top)}) == 4
 
 
+def test_what_a_link_says_isnt_taken_for_the_next_file(top: Path) -> None:
+    states = set()
+    for links in ({"a": "t", "b": "uc120777v"}, {"a": "tb120777u", "c": "v"}):  # 120777 is the mode of a link
+        for name, target in links.items():
+            (top / name).unlink(missing_ok=True)
+            (top / name).symlink_to(target)
+        states.add(digest(top, *links))
+    assert len(states) == 2
+
+
 def test_a_link_is_its_target_and_isnt_followed(top: Path) -> None:
     outside = top.parent / "outside"
     outside.write_text("one")
@@ -100,17 +110,27 @@ def test_what_is_neither_a_file_nor_a_link_is_unproven(top: Path) -> None:
         assert reason(top, "b") == "a changed file is neither a file nor a link"
 
 
-def test_a_fifo_that_takes_a_files_place_isnt_waited_for(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("written", [b"", b"for another"])
+def test_a_fifo_that_takes_a_files_place_is_neither_waited_for_nor_read(
+    top: Path, monkeypatch: pytest.MonkeyPatch, written: bytes
+) -> None:
     (top / "a").write_text("one")
-    digest(top, "a")  # the clock has gone on
+    opened: list[int] = []
 
     def replace(mode: int) -> bool:
+        monkeypatch.undo()
         (top / "a").unlink()
         os.mkfifo(top / "a")
+        if written:
+            opened.append(os.open(top / "a", os.O_RDWR))
+            os.write(opened[0], written)
         return False
 
     monkeypatch.setattr(stat, "S_ISLNK", replace)
     assert reason(top, "a") == "a file changed while it was read"
+    for fifo in opened:
+        assert os.read(fifo, 100) == written
+        os.close(fifo)
 
 
 def test_a_file_that_cant_be_read_is_unproven(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:

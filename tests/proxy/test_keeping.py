@@ -122,10 +122,11 @@ def test_a_stream_twice_or_with_another_ones_event_in_it_is_nothing() -> None:
 
 def test_a_stream_that_does_not_tell_what_it_used_is_not_kept() -> None:
     start = told(type="message_start", message={**message(), "usage": {}, "stop_reason": None})
+    block = told(type="content_block_start", index=0, content_block=text("a"))
     end = told(type="message_delta", delta={"stop_reason": "end_turn"}, usage={})
     stop = told(type="message_stop")
-    assert not is_kept(streamed(start, end, stop))
-    assert is_kept(streamed(start, end.replace(b'"usage": {}', b'"usage": {"output_tokens": 3}'), stop))
+    assert not is_kept(streamed(start, block, end, stop))
+    assert is_kept(streamed(start, block, end.replace(b'"usage": {}', b'"usage": {"output_tokens": 3}'), stop))
 
 
 # Messages
@@ -144,12 +145,12 @@ def test_a_complete_message_is_kept_byte_for_byte_and_as_a_stream() -> None:
     assert reading.usage == Usage(input=3, output=9)
 
 
-@pytest.mark.parametrize("asked", sorted(BLOCKS.keys() - {"tool", "tools", "search"}))
+@pytest.mark.parametrize("asked", sorted(BLOCKS.keys() - {"tool", "tools", "search", "nothing"}))
 def test_whatever_a_model_says_is_kept(asked: str) -> None:
     assert is_kept(whole(message(*BLOCKS[asked])))
 
 
-@pytest.mark.parametrize("reason", ["end_turn", "max_tokens", "stop_sequence", "refusal", "a_new_one"])
+@pytest.mark.parametrize("reason", ["end_turn", "stop_sequence"])
 def test_an_answer_that_has_ended_is_kept_whatever_ended_it(reason: str) -> None:
     assert is_kept(whole(message(text("a"), stop_reason=reason)))
 
@@ -157,8 +158,9 @@ def test_an_answer_that_has_ended_is_kept_whatever_ended_it(reason: str) -> None
 @pytest.mark.parametrize(
     "fields",
     [
-        {"stop_reason": "pause_turn"},
+        *({"stop_reason": reason} for reason in ("pause_turn", "max_tokens", "refusal", "a_new_one")),
         {"stop_reason": None},
+        {"content": []},
         {"stop_reason": 3},
         {"type": "error"},
         {"type": None},

@@ -137,3 +137,43 @@ def test_hostile_text_is_read_before_the_tests_time_is_up(before: str, piece: st
 
 def test_of_too_many_folders_enough_are_found_that_no_proof_takes_them() -> None:
     assert len(named("".join(f"cwd: /{number}\n" for number in range(5_000)))) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("system", "folder"),
+    [
+        ("# Current Working Directory (/home/u/p) Files", "/home/u/p) Files"),
+        ("Working directory (cwd): /home/u/p", "/home/u/p"),
+        ("The working directory for this session is /home/u/p", "/home/u/p"),
+        ("You are working in /home/u/p", "/home/u/p"),
+        ("Working directory\n/home/u/p", "/home/u/p"),
+        ("Current working directory path: /p", "/p"),
+        ("Project root folder: /p", "/p"),
+        ("I am working in a workspace with the following folders:\n- /p", "/p"),
+        ("<workspace_path>/p</workspace_path>", "/p"),
+        ("Repository: /p", "/p"),
+        ("PWD=/p", "/p"),
+        ("Workspace root: file:///p", "file:///p"),
+        ("Working directory: ./p", "./p"),
+        ("Working directory: $HOME/p", "$HOME/p"),
+    ],
+)
+def test_a_folder_in_any_wording_is_found_though_it_may_not_be_one_that_can_be_proven(system: str, folder: str) -> None:
+    assert folders_named({"system": system}) == (folder,)
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        "See the repository https://github.com/a/b",
+        "In the current project, run /help",
+        " - Is directory a git repo: Yes\n - Platform: linux",
+    ],
+)
+def test_what_only_stands_near_such_words_is_none(system: str) -> None:
+    assert folders_named({"system": system}) == ()
+
+
+def test_a_text_with_too_many_such_words_names_what_nobody_can_prove() -> None:
+    assert folders_named({"system": "a repo, " * 1_000 + "\nWorking directory: /a"}) == ("",)
+    assert folders_named({"system": "a repo, " * 900 + "\nWorking directory: /a"}) == ("/a",)

@@ -58,7 +58,7 @@ class Found:
 
 def asks(text: str, before: str = "be brief") -> CacheKey:
     request = {"max_tokens": 9, "system": before, "messages": [{"role": "user", "content": text}]}
-    return key_of(request, ROUTE, "/v1/messages", [], Scope("key ci"))
+    return key_of(request, ROUTE, "/v1/messages", [], Scope("key ci", ""))
 
 
 def answer(id: str, key: CacheKey, kept_at: float = NOW) -> KeptAnswer:

@@ -408,9 +408,16 @@ async def test_what_isnt_an_absolute_path_is_unproven(workspaces: Workspaces, fo
     assert "isn't an absolute one" in await reason(workspaces, folder)
 
 
-@pytest.mark.parametrize("folder", ["/no/such/folder", "/\ud800", "/" + "x" * 300, __file__, "/a\nb"])
-async def test_what_isnt_a_folder_is_unproven(workspaces: Workspaces, folder: str) -> None:
-    assert await reason(workspaces, folder) == "the folder doesn't exist"
+@pytest.mark.parametrize("name", ["none", "\ud800", "x" * 300, "file", "a\nb"])
+async def test_what_isnt_a_folder_is_unproven(workspaces: Workspaces, tmp_path: Path, name: str) -> None:
+    (tmp_path / "roots").mkdir(exist_ok=True)
+    (tmp_path / "roots" / "file").touch()
+    assert await reason(workspaces, tmp_path / "roots" / name) == "the folder doesn't exist"
+
+
+@pytest.mark.parametrize("folder", ["/no/such/folder", "/\ud800", __file__, "/a\nb"])
+async def test_it_isnt_told_what_there_is_outside_of_the_roots(workspaces: Workspaces, folder: str) -> None:
+    assert await reason(workspaces, folder) == "the folder isn't under a root of proxy.cache.roots"
 
 
 async def test_more_folders_than_the_limit_are_unproven(workspaces: Workspaces) -> None:
@@ -434,6 +441,8 @@ async def test_a_repository_whose_configuration_is_a_fifo_takes_no_longer(
     os.mkfifo(repository.folder / ".git/config")
     slow = Workspaces([tmp_path / "roots"], HERE, 0.2)
     assert await reason(slow, repository.folder) == "git and reading took longer than 0.2 seconds"
+    assert await reason(slow, repository.folder) == "its proof took too long a moment ago"
+    assert "took longer" in await reason(slow, repository.folder, repository.folder)  # which are others
 
 
 async def test_a_repository_above_the_folders_own_isnt_opened(workspaces: Workspaces, tmp_path: Path) -> None:
