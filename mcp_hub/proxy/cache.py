@@ -229,7 +229,7 @@ class Cache:
                     logger.error("%s: the kept answer %s is to another request of this digest", asked.id, answer.id)
             short = len(key.parts) - 1 <= settings.conversation_history_threshold
             if self._similar is not None and key.family is not None and short and _any_fits(settings.similar_for, name):
-                found = await self._in_thread(self._similar.find, key, since, at)
+                found = await self._in_thread(self._similar.find, key, since, at, wanted.control.keeps)
                 if isinstance(found, Match):
                     return await self._given(wanted, found.answer, at, found.similarity)
                 if found.id:

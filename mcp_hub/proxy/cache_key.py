@@ -21,6 +21,9 @@ FIELDS_LEFT_OUT = frozenset({"messages", "system", "tools", "stream", "metadata"
 BILLING = "x-anthropic-billing-header:"
 """Begins a block of the system prompt with which Claude Code tells its version and a checksum of each request."""
 
+NOTE = "<system-reminder>"
+"""Begins a text of the user's message that is Claude Code's own. In a family, all of these are the same."""
+
 BETAS_LEFT_OUT = ("prompt-caching-", "extended-cache-ttl-", "oauth-")
 """What the prompt cache may do, and how one has logged in: neither changes what is answered."""
 
@@ -52,13 +55,15 @@ class CacheKey:
     """A request as the cache knows it.
 
     digest: SHA-256 of the canonical request, which `parts` are: all but the messages, then each message.
-    family: SHA-256 of all but `text`, the last text of the last message; None where nothing of it may differ.
+    family: SHA-256 of all but `text`, the user's last one, to which the answer is; None where nothing of it may differ.
+    at: the number of the part that has this text.
     """
 
     digest: str
     parts: tuple[bytes, ...] = field(repr=False)
     family: str | None
     text: str = field(repr=False)
+    at: int
 
 
 class Scope(NamedTuple):
@@ -90,13 +95,16 @@ def key_of(request: Mapping[str, Any], route: Route, target: str, headers: Heade
     told = request.get("messages")
     messages: list[Any] = [_message(each) for each in told] if isinstance(told, list) else [told]
     parts = (_json(head), *map(_json, messages))
-    last: Any = messages[-1] if messages else None
-    text = _last_text(last)
     sharing = scope.sharing.encode()
-    if text is None:
-        return CacheKey(_digest((sharing, *parts)), parts, None, "")
-    others = (*parts[:-1], _json({**last, "content": [*last["content"][:-1], None]}))
-    return CacheKey(_digest((sharing, *parts)), parts, _digest((sharing, *others)), text)
+    digest = _digest((sharing, *parts))
+    at = _last_of_user(messages)
+    block = None if at is None else _varying(messages[at])
+    if at is None or block is None:
+        return CacheKey(digest, parts, None, "", 0)
+    content = messages[at]["content"]
+    same = {**messages[at], "content": [*content[:block], None, *content[block + 1 :]]}
+    others = (*parts[: at + 1], _json(same), *parts[at + 2 :])
+    return CacheKey(digest, parts, _digest((sharing, *others)), content[block]["text"], at + 1)
 
 
 def uncacheable(request: Mapping[str, Any], max_temperature: float) -> str | None:
@@ -209,14 +217,22 @@ def _sorted(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value[name] for name in sorted(value)}
 
 
-def _last_text(message: Any) -> str | None:
-    """The text that may differ: the last of a user's message that is nothing but texts."""
-    if not isinstance(message, dict) or message.get("role") != "user":
-        return None
+def _last_of_user(messages: Sequence[Any]) -> int | None:
+    """Where the user's message is that is to be answered: the last one, but for notes of the role `system` after it."""
+    for at in reversed(range(len(messages))):
+        role = messages[at].get("role") if isinstance(messages[at], dict) else None
+        if role != "system":
+            return at if role == "user" else None
+    return None
+
+
+def _varying(message: Mapping[str, Any]) -> int | None:
+    """Which block of a user's message may differ, if it is nothing but texts: the last that isn't a client's note."""
     blocks = message["content"]
-    if not isinstance(blocks, list) or not blocks or not all(_is_plain(block) for block in blocks):
+    if not isinstance(blocks, list) or not all(_is_plain(block) for block in blocks):
         return None
-    return str(blocks[-1]["text"])
+    own = [at for at, block in enumerate(blocks) if not block["text"].lstrip().startswith(NOTE)]
+    return own[-1] if own else None
 
 
 def _is_plain(block: Any) -> bool:

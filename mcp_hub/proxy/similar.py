@@ -4,6 +4,7 @@ Above it is the cache's flow, below it the vectors, the store and the model. Onl
 differ; that all else is the same is compared here, byte for byte.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcp_hub.proxy import guard
@@ -40,24 +41,29 @@ class Similar:
         self._embedder = embedder
         self._threshold = threshold
 
-    def find(self, key: CacheKey, since: float, at: float) -> Match | NoMatch:
-        """An answer that was kept at `since` or later, to a text that asks the same; it counts as used at `at`."""
+    def find(self, key: CacheKey, since: float, at: float, notes: bool) -> Match | NoMatch:
+        """An answer that was kept at `since` or later, to a text that asks the same; it counts as used at `at`.
+
+        `notes`: whether it may be kept that this text was given that answer, for who finds it wrong.
+        """
         vector = self._embedder.embed(key.text)
         near = self._vectors.nearest(str(key.family), vector, CANDIDATES, self._threshold)
         texts = self._store.texts([each.id for each in near], since)
+        kept = [each for each in near if each.id in texts]
+        refusals = guard.refusals(key.text, (texts[each.id] for each in kept))
         refused = NoMatch()
-        for id, similarity in near:
-            if id not in texts:
-                continue
-            reason = self._refusal(key, texts[id])
+        for (id, similarity), reason in zip(kept, refusals, strict=True):
+            if reason is None and self._store.is_wrong(str(key.family), key.text, texts[id]):
+                reason = "somebody has said that the two aren't the same"
             if reason is None:
                 answer = self._store.get(id, since, at)
                 if answer is None:  # it has gone meanwhile
                     continue
-                if answer.family == key.family and answer.parts[:-1] == key.parts[:-1]:
-                    self._store.served_similar(id, key.text, similarity, at)
+                if answer.family == key.family and _others(answer.parts, key) == _others(key.parts, key):
+                    if notes:
+                        self._store.served_similar(id, key.text, similarity, at)
                     return Match(answer, similarity)
-                reason = "what comes before differs"
+                reason = "something else differs"
             if not refused.id:
                 refused = NoMatch(id, similarity, reason)
         return refused
@@ -66,8 +72,7 @@ class Similar:
         """Let the answer `id`, which was kept, be found by its text."""
         self._vectors.add(str(key.family), id, self._embedder.embed(key.text))
 
-    def _refusal(self, key: CacheKey, other: str) -> str | None:
-        reason = guard.refusal(key.text, other)
-        if reason is None and self._store.is_wrong(str(key.family), key.text, other):
-            return "somebody has said that the two aren't the same"
-        return reason
+
+def _others(parts: Sequence[bytes], key: CacheKey) -> Sequence[bytes]:
+    """The parts of a request but for the one in which the key's text is."""
+    return [*parts[: key.at], *parts[key.at + 1 :]]

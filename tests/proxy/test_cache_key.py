@@ -576,7 +576,6 @@ def test_a_text_as_a_string_and_as_a_block_is_of_one_family(one: str, other: str
         said({"type": "image", "source": {"type": "file", "file_id": "f"}}, text("what is it?")),
         said({"type": "document", "source": {"type": "text", "data": "d"}}, text("what is it?")),
         said({"type": "hologram"}, text("what is it?")),
-        said(text("go on"), role="system"),
         said(text("It is"), role="assistant"),
         said(text("go on"), role="User"),
         said(text("as I said", citations=[])),
@@ -593,6 +592,27 @@ def test_a_text_as_a_string_and_as_a_block_is_of_one_family(one: str, other: str
 def test_where_anything_but_texts_of_the_user_comes_last_nothing_may_differ(last: Any) -> None:
     told = key(asks(said(text("hello")), last))
     assert (told.family, told.text) == (None, "")
+
+
+def test_notes_of_the_client_may_come_after_the_users_text_and_are_the_same_in_a_family() -> None:
+    note = text("<system-reminder>\nToday is Friday.\n</system-reminder>")
+    system = said(text("go on"), role="system")
+    one, two = (key(asks(said(text("first"), text(words), note), system)) for words in ("hello", "hi"))
+    assert one.family == two.family is not None
+    assert (one.text, two.text) == ("hello", "hi")
+    assert [part for each in (one, two) for at, part in enumerate(each.parts) if at == each.at] != []
+    assert [part for at, part in enumerate(one.parts) if at != one.at] == [
+        part for at, part in enumerate(two.parts) if at != two.at
+    ]
+    for other in (
+        asks(
+            said(text("first"), text("hello"), text("<system-reminder>\nToday is Monday.\n</system-reminder>")), system
+        ),
+        asks(said(text("first"), text("hello"), note), said(text("stop"), role="system")),
+        asks(said(text("other"), text("hello"), note), system),
+    ):
+        assert key(other).family != one.family
+    assert key(asks(said(note))).family is None
 
 
 def test_a_family_is_of_one_client_in_one_state_of_its_workspace() -> None:

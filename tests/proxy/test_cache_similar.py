@@ -48,7 +48,7 @@ async def test_another_file_is_another_question_and_the_header_says_so(
         await ask(running, FIRST)
         await kept(running, 1)
         second = await ask(running, OTHER_FILE)
-    assert plain(told(second)) == 'mcp_hub; fwd=miss; detail="the paths differ: app.py, cli.py"'
+    assert plain(told(second)) == 'mcp_hub; fwd=miss; detail="the paths differ"'
     assert len(upstream.served) == 2
 
 
@@ -95,3 +95,14 @@ async def test_a_pair_that_was_reported_as_wrong_is_never_taken_for_the_same_aga
         again = await ask(running, OTHER_WORDS)
     assert 'detail="somebody has said that the two aren\'t the same"' in told(again)
     assert len(upstream.served) == 3
+
+
+async def test_who_wants_nothing_kept_is_answered_and_their_words_are_not_kept(
+    proxied: Serving, upstream: MessagesServer
+) -> None:
+    async with proxied(cache=SIMILAR) as running:
+        await ask(running, FIRST)
+        await kept(running, 1)
+        assert "kind=similar" in told(await ask(running, OTHER_WORDS, cache_control="no-store"))
+        with contextlib.closing(Responses(running.state / FILE_NAME, 0, 1e9)) as store:
+            assert store.wrong(store.list(1)[0].id, time.time()) == []

@@ -1,7 +1,7 @@
 """Whole sentences that ask the same in other words, as patterns: `where is X defined`, `find the definition of X`.
 
-Read from frames.toml. A pattern is written as people write, and put in plain order like any sentence. Patterns of one
-frame ask the same whatever stands in their slots; a sentence that fits none stays as it is.
+Read from frames.toml. A pattern is written as people write, and put in plain order like any sentence. It fits a whole
+sentence or none, and only in one way. Patterns of one frame ask the same whatever stands in their slots.
 """
 
 import re
@@ -14,24 +14,36 @@ from pathlib import Path
 from typing import Any
 
 from mcp_hub.proxy.guard.clauses import plain_order
-from mcp_hub.proxy.guard.literals import Token, sentences
+from mcp_hub.proxy.guard.literals import Token, sentence
+from mcp_hub.proxy.guard.questions import QUESTION_WORDS
 from mcp_hub.proxy.guard.words import AUXILIARIES, Lexicon, is_word
 
 TABLE = Path(__file__).with_name("frames.toml")
 
-SLOTS = frozenset({"X", "Y", "Z", "L", "M", "P", "N", "D", "T", "V", "Vs", "Ved", "Ving"})
-"""X, Y, Z: any phrase. L, M: one literal. P: one path. N: a noun of code with what says which. D: a number, a version,
-a text or another value. T: one of the things that the frame lists. V: a verb that is known, in its base form; Vs, Ved
-and Ving: in another form, which may be any of these in the frame's other wordings."""
+SLOTS = frozenset({"X", "O", "L", "M", "P", "A", "B", "D", "E", "N", "T", "U", "V", "Vs", "Ved", "Ving"})
+"""L, M: one literal. P: one path. A, B: one literal or word. D, E: a number, a version, a text or another value, with
+its unit. N: a noun of code. T, U: one of the things that the frame lists. O: a thing: a literal, or a noun with what
+says which; where the slots stand in the frame's own order, with its place too. X: any phrase without a mark. V: a verb
+that is known, in its base form; Vs, Ved and Ving: in another form, which may be any of these in other wordings."""
 
-BREAKS = frozenset({"and", "or", "then", "but", "so", "because", "if", "unless", "while", "which", "who"})
-"""Words that a slot inside a sentence doesn't reach over."""
+ONE = frozenset({"L", "M", "P", "A", "B", "N", "V", "Vs", "Ved", "Ving"})
+"""Slots of one token."""
+
+BREAKS = frozenset(
+    {"and", "or", "then", "but", "so", "because", "if", "when", "unless", "while", "which", "who", "that", "to"}
+)
+"""Words that a phrase inside a sentence doesn't reach over."""
 
 PASSES = 3
 """How often a sentence may become another frame's."""
 
-WIDEST = 60
-"""Tokens that a slot holds at most."""
+LONGEST_THING = 6
+"""Tokens of a noun with what says which."""
+
+LONGEST = 40
+"""Tokens of a sentence that is looked up: a longer one is in no frame."""
+
+Slots = Mapping[Token, tuple[Token, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,23 +52,21 @@ class Pattern:
 
     tokens: tuple[Token, ...]
     first: tuple[Token, ...]
-    moves: bool
-    """Whether a place in a file (`in a.py`) says the same wherever it stands."""
     things: frozenset[tuple[Token, ...]]
-    """What may stand in its slot T."""
+    """What may stand in its slots T and U."""
     fixed: frozenset[Token]
     """Its tokens that aren't slots."""
-    weight: tuple[int, int, int, tuple[Token, ...]]
-    """Of two that fit, the lighter is meant: it has more words of its own, fewer slots, narrower ones."""
+    in_order: bool
+    """Whether its slots stand in the order of the first wording: a place that follows a thing stays behind it."""
+    weight: tuple[int, int, tuple[Token, ...]]
+    """Of two that fit, the lighter is meant: it has more words of its own, fewer slots."""
 
     @classmethod
-    def of(
-        cls, tokens: tuple[Token, ...], first: tuple[Token, ...], moves: bool, things: frozenset[tuple[Token, ...]]
-    ) -> "Pattern":
+    def of(cls, tokens: tuple[Token, ...], first: tuple[Token, ...], things: frozenset[tuple[Token, ...]]) -> "Pattern":
         fixed = [token for token in tokens if token.kind != "slot"]
-        narrow = sum(token.kind == "slot" and token.text not in "XYZ" for token in tokens)
-        weight = (-len(fixed), len(tokens) - len(fixed), -narrow, tokens)
-        return cls(tokens, first, moves, things, frozenset(fixed), weight)
+        in_order = [t.text[0] for t in tokens if t.kind == "slot"] == [t.text[0] for t in first if t.kind == "slot"]
+        weight = (-len(fixed), len(tokens) - len(fixed), tokens)
+        return cls(tokens, first, things, frozenset(fixed), in_order, weight)
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,11 @@ class Frames:
         lexicon = Lexicon.shipped()
         patterns: dict[tuple[tuple[Token, ...], frozenset[tuple[Token, ...]]], Pattern] = {}
         for frame in data["frames"]:
-            things = frozenset(pattern_tokens(thing, lexicon) for thing in frame.get("things", ()))
+            things = frozenset(pattern_tokens(thing, lexicon) for thing in _things(frame, data["things"]))
             for wordings in wordings_of(frame):
                 found = [pattern_tokens(wording, lexicon) for wording in wordings]
                 for tokens in found:
-                    pattern = Pattern.of(tokens, found[0], frame.get("moves", False), things)
-                    patterns.setdefault((tokens, things), pattern)
+                    patterns.setdefault((tokens, things), Pattern.of(tokens, found[0], things))
         counts = Counter(token for pattern in patterns.values() for token in pattern.fixed)
         under: dict[Token, list[Pattern]] = {}
         for pattern in patterns.values():
@@ -98,100 +107,60 @@ class Frames:
 
     def _framed_once(self, tokens: list[Token]) -> list[Token]:
         present = frozenset(tokens)
+        if len(tokens) > LONGEST:
+            return tokens
         candidates = [
             pattern for token in present for pattern in self.patterns.get(token, ()) if pattern.fixed <= present
         ]
         for pattern in sorted(candidates, key=lambda each: each.weight):
-            slots = self._match(pattern, tokens)
-            if slots is not None:
-                found = [token for part in pattern.first for token in slots.get(part, (part,))]
-                found += slots[REST]
-                return _with_place_last(found) if pattern.moves else found
+            ways = list(self._ways(pattern, 0, tokens, 0))
+            if len(ways) == 1:
+                return [token for part in pattern.first for token in ways[0].get(part, (part,))]
         return tokens
 
-    def _match(self, pattern: Pattern, tokens: Sequence[Token]) -> dict[Token, tuple[Token, ...]] | None:
-        """What stands in each slot, and after the pattern; None where it doesn't fit, or fits in two ways."""
-        slots: dict[Token, tuple[Token, ...]] = {}
-        place, parts = 0, pattern.tokens
-        index = 0
-        while index < len(parts):
-            part = parts[index]
-            if part.kind != "slot":
-                if place >= len(tokens) or tokens[place] != part:
-                    return None
-                place, index = place + 1, index + 1
-                continue
-            fixed = _fixed_after(parts, index)
-            if part.text == "T":
-                ends = [end for end in range(place + 1, place + 4) if tuple(tokens[place:end]) in pattern.things]
-                if not ends:
-                    return None
-                end = ends[-1]
-            elif part.text == "N":
-                end = self._end_of_noun(tokens, place)
-            elif part.text not in "XYZ":
-                end = place + 1
-            elif fixed:
-                ends = [
-                    end
-                    for end in range(place + 1, min(len(tokens), place + WIDEST) - len(fixed) + 1)
-                    if tuple(tokens[end : end + len(fixed)]) == fixed
-                ]
-                if len(ends) != 1:
-                    return None
-                end = ends[0]
-            elif index == len(parts) - 1:
-                end = len(tokens)
-            else:
-                end = next(
-                    (at for at in range(place + 1, len(tokens)) if self._fits(parts[index + 1], tokens[at : at + 1])), 0
-                )
+    def _ways(self, pattern: Pattern, index: int, tokens: Sequence[Token], place: int) -> Iterator[Slots]:
+        """What may stand in each slot from `index` on, where the tokens from `place` on fit the pattern."""
+        if index == len(pattern.tokens):
+            if place == len(tokens):
+                yield {}
+            return
+        part = pattern.tokens[index]
+        if part.kind != "slot":
+            if place < len(tokens) and tokens[place] == part:
+                yield from self._ways(pattern, index + 1, tokens, place + 1)
+            return
+        ends = [place + 1] if part.text in ONE else range(place + 1, len(tokens) + 1)
+        for end in ends:
             content = tuple(tokens[place:end])
-            inner = index < len(parts) - 1 or pattern.first[-1] != part
-            if not content or not self._fits(part, content) or (inner and _is_broken(content)):
-                return None
-            if index == 0 and any(self._is_sentence_word(token) for token in content):
-                return None
-            if part.text.startswith("V"):
-                base = self.lexicon.base(content[0])
-                slots[Token("slot", "V")] = (base,)
-                slots[Token("slot", "Vs")] = (self.lexicon.third(base),)
-                slots[Token("slot", "Ved")] = (self.lexicon.participle(base),)
-            else:
-                slots[part] = content
-            place, index = end, index + 1
-        rest = tuple(tokens[place:])
-        if rest and not self.lexicon.is_in(rest[0], "prepositions", "conditions"):
-            return None
-        return {**slots, REST: rest}
+            if content and self._fits(part, content, pattern):
+                for others in self._ways(pattern, index + 1, tokens, end):
+                    yield {**others, **self._filled(part, content)}
 
-    def _end_of_noun(self, tokens: Sequence[Token], place: int) -> int:
-        """Where a noun of code ends that has at most two words before it that say which."""
-        for end in range(place + 1, min(len(tokens), place + 3) + 1):
-            token = tokens[end - 1]
-            if self.lexicon.is_noun(token):
-                return end
-            if token.kind == "mark" or self.lexicon.is_in(token, "bounds", "ordinals") or token.text in AUXILIARIES:
-                break
-        return place
+    def _filled(self, part: Token, content: tuple[Token, ...]) -> Slots:
+        if not part.text.startswith("V"):
+            return {part: content}
+        base = self.lexicon.base(content[0])
+        forms = {"V": base, "Vs": self.lexicon.third(base), "Ved": self.lexicon.participle(base)}
+        return {Token("slot", name): (form,) for name, form in forms.items()}
 
-    def _is_sentence_word(self, token: Token) -> bool:
-        """Whether a token shows that more than the name of a thing stands at a sentence's start."""
-        return self.lexicon.is_in(token, "conditions", "pronouns") or (
-            token.kind == "word" and (token.text in AUXILIARIES or token.text in ("not", "never", "to"))
-        )
-
-    def _fits(self, slot: Token, content: Sequence[Token]) -> bool:
-        if not content or slot.text in "XYZT":
-            return bool(content)
-        token = content[-1] if slot.text == "N" else content[0]
+    def _fits(self, slot: Token, content: Sequence[Token], pattern: Pattern) -> bool:
+        token = content[0]
         match slot.text:
+            case "X":
+                ends = _is_end(slot, pattern.tokens) and _is_end(slot, pattern.first)
+                return not any(each.kind == "mark" for each in content) and (ends or not _is_broken(content))
+            case "O":
+                return self._is_thing(content, pattern.in_order)
+            case "T" | "U":
+                return tuple(content) in pattern.things
             case "P":
                 return token.kind == "path"
             case "L" | "M":
                 return token.is_literal
-            case "D":
-                return token.kind in ("number", "version", "quote") or is_word(token, "true", "false", "null", "zero")
+            case "A" | "B":
+                return token.is_literal or self._is_plain(token)
+            case "D" | "E":
+                return self._is_value(content)
             case "N":
                 return self.lexicon.is_noun(token)
             case "Ving":
@@ -203,45 +172,59 @@ class Frames:
             case _:
                 return self.lexicon.is_base(token)
 
+    def _is_value(self, content: Sequence[Token]) -> bool:
+        if len(content) == 2:
+            return content[0].kind == "number" and content[1].text in self.lexicon.sets["units"]
+        token = content[0]
+        return len(content) == 1 and (token.kind in VALUES or is_word(token, "true", "false", "null"))
 
-REST = Token("slot", "")
+    def _is_thing(self, content: Sequence[Token], with_places: bool) -> bool:
+        """Whether this is a thing: a literal, or a noun with what says which, and maybe of what or where it is."""
+        places = [place for place, token in enumerate(content) if is_word(token, "in", "of", "on")]
+        if places and not with_places:
+            return False
+        starts = [0, *(place + 1 for place in places)]
+        for start, end in zip(starts, [*places, len(content)], strict=True):
+            part = content[start:end]
+            known = any(token.is_literal for token in part) or (part and self.lexicon.is_in(part[0], "definite"))
+            if not 0 < len(part) <= LONGEST_THING or not (known or (start and is_word(content[start - 1], "of"))):
+                return False
+            rest = part[1:] if self.lexicon.is_in(part[0], "definite") else part
+            if (len(rest) < len(part) and not rest) or not all(self._is_plain(token) for token in rest):
+                return False
+        return True
+
+    def _is_plain(self, token: Token) -> bool:
+        return token.is_literal or (
+            token.kind == "word"
+            and not self.lexicon.is_in(token, "joints", "determiners", "pronouns")
+            and token.text not in AUXILIARIES
+            and token.text not in QUESTION_WORDS
+        )
+
+
+VALUES = ("number", "version", "quote")
 
 
 def pattern_tokens(wording: str, lexicon: Lexicon) -> tuple[Token, ...]:
     """A wording of a frame in plain order, with its slots."""
-    (sentence,) = sentences(wording)
-    words = lexicon.words_of(sentence)
-    marked = [Token("slot", token.text) if token.text in SLOTS else token for token in words]
-    return tuple(plain_order(marked, lexicon))
+    words = lexicon.words_of([Token("slot", t.text) if t.text in SLOTS else t for t in sentence(wording) or ()])
+    return tuple(plain_order(words, lexicon))
 
 
-def _fixed_after(parts: Sequence[Token], index: int) -> tuple[Token, ...]:
-    fixed: list[Token] = []
-    for part in parts[index + 1 :]:
-        if part.kind == "slot":
-            break
-        fixed.append(part)
-    return tuple(fixed)
+def _is_end(slot: Token, tokens: Sequence[Token]) -> bool:
+    """Whether nothing but another clause follows a slot."""
+    return tokens[tokens.index(slot) + 1 :][:1] in ((), (Token("mark", ","),))
 
 
 def _is_broken(content: Sequence[Token]) -> bool:
-    for place, token in enumerate(content):
-        if token.kind == "mark":
-            return True
-        if token.kind == "word" and token.text in BREAKS:
-            between = content[place - 1 : place + 2]
-            if not (place and len(between) == 3 and between[0].is_literal and between[2].is_literal):
-                return True
-    return False
+    return any(token.kind == "word" and token.text in BREAKS for token in content)
 
 
-def _with_place_last(tokens: list[Token]) -> list[Token]:
-    """`in a.py` at the end, where it is the only place in a sentence."""
-    places = [place for place, token in enumerate(tokens) if is_word(token, "in")]
-    if len(places) != 1 or places[0] + 1 >= len(tokens) or tokens[places[0] + 1].kind != "path":
-        return tokens
-    start = places[0]
-    return [*tokens[:start], *tokens[start + 2 :], *tokens[start : start + 2]]
+def _things(frame: Mapping[str, Any], lists: Mapping[str, str]) -> Iterable[str]:
+    """The things of a frame: its own, or those of a list by its name."""
+    things = frame.get("things", ())
+    return [each.strip() for each in lists[things].split(",")] if isinstance(things, str) else things
 
 
 def wordings_of(frame: Mapping[str, Any]) -> Iterator[list[str]]:

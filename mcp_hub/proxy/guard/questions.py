@@ -4,6 +4,7 @@ A question becomes its question word, its auxiliary, its subject, the verb's bas
 noun, the words stay as they are: two texts then ask the same only if they are the same.
 """
 
+import re
 from collections.abc import Sequence
 
 from mcp_hub.proxy.guard.literals import Token
@@ -15,6 +16,14 @@ WHICH = Token("word", "which")
 QUESTION_WORDS = frozenset({"what", "why", "how", "where", "when", "who", "which", "whose", "whether"})
 SUBJECTLESS = frozenset({"why", "where", "when", "how", "whether"})
 """Question words that are never the subject themselves."""
+
+DOUBTS = frozenset({"do you know", "i am not sure", "i wonder", "i was wondering"})
+"""What asks whether or when, and can't ask for a word at that time."""
+
+DOCUMENT = re.compile(r"\.(?:md|mdx|rst|txt|adoc|html?)\b|README|CHANGELOG", re.IGNORECASE)
+"""A file that an answer may be written to."""
+
+PLACES = ("in", "on", "at", "to", "for", "into", "as")
 
 DEGREES = frozenset({"many", "much", "often", "long", "large", "big", "far", "old", "deep", "fast", "slow"})
 
@@ -57,63 +66,58 @@ def kind_of(tokens: Sequence[Token]) -> str:
 def _as_question(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
     """`list all files that x` and `tell me why x` as the questions that they are."""
     why = phrase_at(tokens, 0, lexicon.whys)
-    if why is not None and why[0] < len(tokens):
+    if why is not None and why[0] < len(tokens) and _is_bare(tokens[why[0] :], False, lexicon):
         return [Token("word", "why"), *tokens[why[0] :]]
     listed = phrase_at(tokens, 0, lexicon.lists)
     if listed is not None:
         found = _listing(tokens, listed[0], lexicon)
-        if found is not None:
+        if found is not None and _is_bare(found, True, lexicon):
             return found
     asked = phrase_at(tokens, 0, lexicon.asks)
-    if asked is not None and asked[0] < len(tokens):
-        following = tokens[asked[0]]
-        if is_word(following, "if"):
-            return [WHETHER, *tokens[asked[0] + 1 :]]
-        if following.kind == "word" and following.text in QUESTION_WORDS:
-            return tokens[asked[0] :]
-    return tokens
+    if asked is None or asked[0] >= len(tokens):
+        return tokens
+    following, body = tokens[asked[0]], tokens[asked[0] :]
+    if following.kind != "word" or not _is_bare(body, lexicon.is_in(tokens[0], "written"), lexicon):
+        return tokens
+    if following.text in ("if", "when", "whether"):
+        # `tell me when it ends` may wait for that, `find out if the user exists` may be a function's task.
+        doubts = " ".join(token.text for token in tokens[: asked[0]]) in DOUBTS
+        return [WHETHER, *body[1:]] if doubts and following.text == "if" else body if doubts else tokens
+    return body if following.text in QUESTION_WORDS else tokens
+
+
+def _is_bare(body: Sequence[Token], written: bool, lexicon: Lexicon) -> bool:
+    """Whether nothing in a question says how or where it is to be answered: `in french`, `for beginners`, `in a.md`.
+
+    `written`: the answer may be something to write, so that a place may be where to.
+    """
+    for place, token in enumerate(body[:-1]):
+        following = body[place + 1]
+        if not lexicon.is_in(token, "manners") or following.kind == "slot":
+            continue
+        if is_word(token, "to") and (place == 1 or lexicon.is_base(following)):
+            continue
+        if following.is_literal:
+            if following.kind == "name" or DOCUMENT.search(following.text):
+                return False
+        elif not is_word(following, "the", "this", "our", "my") or (written and is_word(token, *PLACES)):
+            return False
+    return True
 
 
 def _listing(tokens: list[Token], start: int, lexicon: Lexicon) -> list[Token] | None:
     """`(list) all files that x`: which files x. None where what follows isn't such a list."""
-    every = start < len(tokens) and is_word(tokens[start], "every", "each")
-    while start < len(tokens) and is_word(tokens[start], "all", "every", "each", "of", "the"):
+    while start < len(tokens) and is_word(tokens[start], "all", "of", "the"):
         start += 1
-    end = start
-    while end < len(tokens) and tokens[end].kind == "word" and not lexicon.is_in(tokens[end], "bounds"):
-        end += 1
-        if lexicon.is_noun(tokens[end - 1]) and not (end < len(tokens) and lexicon.is_noun(tokens[end])):
-            break
-    if end == start or not lexicon.is_noun(tokens[end - 1]) or end >= len(tokens) - 1:
+    if start >= len(tokens) - 2 or not lexicon.is_in(tokens[start], "listable"):
         return None
-    many = lexicon.is_plural(tokens[end - 1])
-    if every and many:
-        return None
-    if not many and not every and not (is_word(tokens[start - 1], "the") and phrase_at(tokens, 0, lexicon.finds)):
+    many = lexicon.is_plural(tokens[start])
+    if not many and not (is_word(tokens[start - 1], "the") and phrase_at(tokens, 0, lexicon.finds)):
         # `show the function that x` asks for its text, `find the function that x` which one it is.
         return None
-    said = _said_of(tokens[end:], many, every, lexicon)
-    noun = lexicon.plural_of(tokens[end - 1]) if every else tokens[end - 1]
-    return None if said is None else [WHICH, *tokens[start : end - 1], noun, *said]
-
-
-def _said_of(said: list[Token], many: bool, every: bool, lexicon: Lexicon) -> list[Token] | None:
-    """What is said of listed things, as after `which`: that they x, which are x, x-ing, x-ed by y, that y x-es."""
-    first, rest = said[0], said[1:]
-    if is_word(first, "that", "which"):
-        if not every or not rest:
-            return rest or None
-        return [lexicon.base(rest[0]), *rest[1:]] if lexicon.form(rest[0]) == "s" else None
-    if lexicon.form(first) == "ing":
-        base = lexicon.base(first)
-        return [base if many or every else lexicon.third(base), *rest]
-    if every:
+    if not is_word(tokens[start + 1], "that", "which"):
         return None
-    if lexicon.is_participle(first) and rest and is_word(rest[0], "by"):
-        return [Token("word", "are" if many else "is"), *said]
-    if first.is_literal or lexicon.is_in(first, "determiners", "pronouns"):
-        return said if _verb(said, 0, lexicon) is not None else None
-    return None
+    return [WHICH, tokens[start], *tokens[start + 2 :]]
 
 
 def _asked(tokens: list[Token], lexicon: Lexicon) -> list[Token] | None:
@@ -266,9 +270,7 @@ def _with_not_first(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
 
 
 def _with_plain_present(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
-    """`why be x failing` as `why do x fail`: now and always ask the same of code. Not with `whether`, but of us."""
-    if tokens[0].text not in ("why", "what", "which", "how", "where") and tokens[2:3] != [Token("word", "we")]:
-        return tokens
+    """`why be x failing` as `why do x fail`, `which x be we using` as `... do we use`: now and always ask the same."""
     try:
         place = tokens.index(Token("word", "be"))
     except ValueError:
@@ -282,7 +284,8 @@ def _with_plain_present(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
             break
         if lexicon.form(token) != "ing":
             continue
-        if not lexicon.is_in(lexicon.base(token), "steady"):
+        base, ours = lexicon.base(token), is_word(tokens[start], "we")
+        if not lexicon.is_in(base, "steady") or not (ours or tokens[0].text == "why" or is_word(base, "fail", "cause")):
             break
         if end == start:
             if tokens[0].text == "what" and place == 1:
@@ -311,9 +314,8 @@ def _with_subject_first(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
         return tokens
     if place + 3 >= len(tokens) or not lexicon.is_participle(tokens[place + 1]) or not is_word(tokens[place + 2], "by"):
         return tokens
-    if is_word(tokens[place + 3], "default", "hand", "now", "mistake", "accident", "design") or lexicon.form(
-        tokens[place + 3]
-    ):
+    by = tokens[place + 3]
+    if not (by.is_literal or by.kind == "slot" or is_word(by, "the", "this", "our", "my")):
         return tokens
     end = place + 3
     while end < len(tokens) and not lexicon.is_in(tokens[end], "prepositions", "conditions"):
@@ -324,7 +326,7 @@ def _with_subject_first(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
 
 def _with_thing_first(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
     """`where do we set x` as `where be x set`. Not with `how`: how we do a thing may be how to do it."""
-    if not is_word(tokens[0], "where", "why", "when"):
+    if not is_word(tokens[0], "where"):
         return tokens
     if (
         len(tokens) < 5
@@ -339,6 +341,7 @@ def _with_thing_first(tokens: list[Token], lexicon: Lexicon) -> list[Token]:
     thing = tokens[4:end]
     if (
         not thing
+        or not (thing[0].is_literal or thing[0].kind == "slot" or lexicon.is_in(thing[0], "determiners"))
         or is_word(thing[0], "up", "down", "out", "off", "over", "not", "to", "back")
         or tokens[3].kind == "slot"
     ):

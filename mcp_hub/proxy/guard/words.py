@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from mcp_hub.proxy.guard.literals import Token
+from mcp_hub.proxy.guard.literals import NAMING, Token
 
 TABLE = Path(__file__).with_name("lexicon.toml")
 
@@ -23,18 +24,36 @@ AUXILIARIES: Mapping[str, str] = {
 }  # fmt: skip
 """Verbs that change places with their subject in a question. The subject says whether it is one or many."""
 
+BEFORE_I = frozenset(
+    {"do", "can", "could", "should", "did", "am", "may", "must", "would", "will", "if", "when", "what", "where"}
+)
+"""Words before which `i` isn't the name of a variable."""
+
+SPOKEN_OF = frozenset({"explain", "does", "do", "is", "of", "the"})
+"""Words after which a contraction is no verb: `what does isn't mean`."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A phrase that stands for a verb, at the start of a request."""
+
+    words: tuple[str, ...]
+    instead: tuple[str, ...]
+    of: frozenset[str]
+    """The things of which it does: the last word before a preposition, or the kind of a literal. Empty: any."""
+
 
 @dataclass(frozen=True)
 class Lexicon:
     """The vocabulary, ready to be looked up."""
 
     spellings: Mapping[str, str]
-    names: Mapping[str, tuple[str, ...]]
     same: Phrases
-    verbs: Phrases
+    verbs: Mapping[str, tuple[Verb, ...]]
+    """By the first word of a phrase, the longest first."""
     openings: Phrases
-    interjections: Phrases
-    """Openings and closings only where a comma sets them apart."""
+    requests: Phrases
+    """Openings in the form of a question, which may be one: only what follows tells."""
     closings: Phrases
     asks: Phrases
     lists: Phrases
@@ -59,20 +78,19 @@ class Lexicon:
     def shipped(cls) -> "Lexicon":
         """The vocabulary in lexicon.toml."""
         data = tomllib.loads(TABLE.read_text(encoding="utf-8"))
-        forms = dict(_forms(data["verbs"]["known"].split(), data["verbs"]["irregular"]))
-        bases = frozenset(data["verbs"]["known"].split())
+        forms = dict(_forms(data["verbs"]["forms"]["known"].split(), data["verbs"]["forms"]["irregular"]))
+        bases = frozenset(data["verbs"]["forms"]["known"].split())
         nouns = {_plural(noun): noun for noun in data["nouns"].split()} | data["plurals"]
-        groups = [*data["same"], *data["verbs"]["groups"], *data["lists"], *data["finds"], *data["asks"]]
-        groups += [*data["openings"], *data["interjections"]]
+        groups = [*data["same"], *(group["says"] for group in data["verbs"]["groups"]), *data["lists"], *data["finds"]]
+        groups += [*data["asks"], *data["openings"], *data["requests"]]
         known = {word for phrase in _flat(groups) for word in phrase.split()}
         known |= {word for words in data["sets"].values() for word in words.split()}
         return cls(
             data["spellings"],
-            {name: tuple(words.split()) for name, words in data["names"].items()},
             _phrases(data["same"]),
-            _phrases(data["verbs"]["groups"]),
+            _verbs(data["verbs"]["groups"]),
             _phrases([["", phrase] for phrase in data["openings"]]),
-            _phrases([["", phrase] for phrase in data["interjections"]]),
+            _phrases([["", phrase] for phrase in data["requests"]]),
             _phrases([["", phrase] for phrase in data["closings"]]),
             _phrases([["", phrase] for phrase in data["asks"]]),
             _phrases([["", phrase] for phrase in [*data["lists"], *data["finds"]]]),
@@ -89,33 +107,45 @@ class Lexicon:
             {name: frozenset(words.split()) for name, words in data["sets"].items()},
         )
 
-    def words_of(self, sentence: Sequence[Token]) -> list[Token]:
-        """A sentence with its contractions written out, its first word in lower case, one spelling for each word."""
+    def words_of(self, tokens: Sequence[Token]) -> list[Token]:
+        """A sentence with contractions written out and its first word in lower case, up to where it may name words."""
         found: list[Token] = []
-        for place, token in enumerate(sentence):
-            if token.kind == "name" and token.text in self.names:
-                found += word_tokens(self.names[token.text])
-                continue
+        named = next((place for place, token in enumerate(tokens) if NAMING.fullmatch(token.text)), len(tokens))
+        for place, token in enumerate(tokens):
             lower = token.text.lower()
-            if token.kind == "name" and not found and self._is_capitalized(sentence, place):
+            if token.kind == "name" and not place and self._is_capitalized(tokens):
                 token = Token("word", token.text)
+            if token == ("word", "i") and not (place == 0 or tokens[place - 1].text.lower() in BEFORE_I):
+                token = Token("identifier", "i")
             if token.kind != "word":
                 owner = token.text.removesuffix("'s") if token.kind == "name" else token.text
                 found += [Token(token.kind, owner), *word_tokens(["'s"] * (owner != token.text))]
-                continue
-            found += word_tokens(
-                word for part in _written_out(lower) for word in self.spellings.get(part, part).split()
-            )
-        return replaced(found, self.same)
+            elif place > named or (place and lower.endswith("n't") and tokens[place - 1].text.lower() in SPOKEN_OF):
+                found.append(Token("word", lower))
+            else:
+                found += word_tokens(word for part in _written_out(lower) for word in self._spelt(part, place).split())
+        return found if named < len(tokens) or self._has_both(found) else replaced(found, self.same)
 
-    def _is_capitalized(self, sentence: Sequence[Token], place: int) -> bool:
-        """Whether a word has its capital only from standing first: it is known, or a thing follows it as a verb."""
-        word = sentence[place].text
-        if word.lower() in self.spellings or self._is_known(word.lower()):
-            return True
-        following = sentence[place + 1] if place + 1 < len(sentence) else None
-        is_plain = word[1:].islower() and following is not None
-        return is_plain and following is not None and (following.is_literal or self.is_in(following, "determiners"))
+    def _spelt(self, word: str, place: int) -> str:
+        """The one spelling of a sentence's first word: any later one may be the name of something."""
+        return self.spellings.get(word, word) if not place else word
+
+    def _has_both(self, tokens: Sequence[Token]) -> bool:
+        """Whether two phrases for one thing are in a sentence, which may be about the two."""
+        text = f" {' '.join(token.text for token in tokens)} "
+        said = [entry for entries in self.same.values() for entry in entries if f" {' '.join(entry[0])} " in text]
+        return len(said) > 1 or any(f" {' '.join(instead)} " in text for _, instead in said)
+
+    def _is_capitalized(self, tokens: Sequence[Token]) -> bool:
+        """Whether the first word has its capital only from standing there: it is known, and no thing of that name."""
+        word = tokens[0].text.lower()
+        following = tokens[1] if len(tokens) > 1 else None
+        if word in self.singulars or word in self.nouns:
+            # `User is slow` may be the class; `Test a.py` and `Log the error` are requests.
+            if following is None or word not in self.bases:
+                return False
+            return following.is_literal or self.is_in(following, "determiners") or following.text in ("if", "whether")
+        return word in self.spellings or self._is_known(word)
 
     def _is_known(self, word: str) -> bool:
         return all(part in self.known or part in ("not", "would", "'s") for part in _written_out(word))
@@ -205,7 +235,7 @@ def replaced(tokens: Sequence[Token], phrases: Phrases) -> list[Token]:
 
 
 def _written_out(word: str) -> list[str]:
-    special = {"can't": "can not", "cannot": "can not", "won't": "will not", "shan't": "shall not", "let's": "let us"}
+    special = {"can't": "can not", "cannot": "can not", "won't": "will not", "let's": "let's"}
     if word in special:
         return special[word].split()
     for ending, instead in (("n't", "not"), ("'re", "are"), ("'ve", "have"), ("'ll", "will"), ("'m", "am")):
@@ -217,6 +247,19 @@ def _written_out(word: str) -> list[str]:
         stem = word.removesuffix("'s")
         return [stem, "is" if stem in ("what", "where", "how", "who", "when", "why", "that", "there", "it") else "'s"]
     return [word]
+
+
+def _verbs(groups: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[Verb, ...]]:
+    found: dict[str, list[Verb]] = {}
+    for group in groups:
+        first, *others = group["says"]
+        for phrase in others:
+            words = tuple(phrase.split())
+            verb = Verb(words, tuple(first.split()), frozenset(group.get("of", "").split()))
+            found.setdefault(words[0], []).append(verb)
+    return {
+        word: tuple(sorted(verbs, key=lambda verb: (-len(verb.words), verb.words))) for word, verbs in found.items()
+    }
 
 
 def _phrases(groups: Iterable[Sequence[str]]) -> Phrases:

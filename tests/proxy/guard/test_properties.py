@@ -85,7 +85,7 @@ def test_a_limit_before_any_word_changes_what_is_asked(limit: str) -> None:
 def test_a_change_to_any_literal_is_refused() -> None:
     served = []
     for one, other in SERVED[::2]:
-        for literal in {token.text for sentence in reading(other) for token in sentence if token.is_literal}:
+        for literal in {token.text for token in reading(other) or () if token.is_literal}:
             for instead in (literal + "x", "x" + literal, literal.swapcase(), literal[:-1] + "7"):
                 changed = other.replace(literal, instead)
                 if changed != other and instead != literal and refusal(one, changed) is None:
@@ -96,7 +96,7 @@ def test_a_change_to_any_literal_is_refused() -> None:
 def test_two_literals_that_change_places_are_refused() -> None:
     swapped = []
     for one, other in SERVED:
-        found = list(dict.fromkeys(token.text for sentence in reading(other) for token in sentence if token.is_literal))
+        found = list(dict.fromkeys(token.text for token in reading(other) or () if token.is_literal))
         for first, second in pairwise(found):
             changed = other.replace(first, "\0").replace(second, first).replace("\0", second)
             swapped.append((one, changed))
