@@ -1,6 +1,7 @@
 """What tests share: folders of their own, a hub as a real child process, real clients in both protocol eras."""
 
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,19 +12,30 @@ import anyio.to_thread
 import psutil
 import pytest
 from hypothesis import HealthCheck, settings
-from mcp import Client, StdioServerParameters
+from mcp import Client
+from mcp.client.stdio import get_default_environment
 
-from tests.support import PATIENCE, HttpHub, command_of, family_of, filled, http_client
+from tests.prepared import Prepared, children_of
+from tests.support import PATIENCE, HttpHub, client_of, command_of, family_of, filled, http_client
 
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 """The processes that tests start, and pytest's own, would each compile everything again."""
 
 # A busy machine is no failure. The suite tries the same examples each time, so that what fails is what was changed;
-# HYPOTHESIS_PROFILE=explore tries others.
+# HYPOTHESIS_PROFILE=explore tries others, and more of them.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
+settings.register_profile("suite", settings.get_profile("explore"), derandomize=True, max_examples=40)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests of one xdist_group run in one worker: where xdist 3.8 says so, pytest 9.2 doesn't look any more."""
+    for item in items:
+        if named := getattr(item, "_nodeid", None):
+            item._id = type(item.id).parse(named)
+
 
 TOKEN = "a-token-of-the-tests-0123456789"
 
@@ -74,15 +86,17 @@ def transport() -> str:
 
 
 @asynccontextmanager
-async def over_stdio(config: Path, state: Path, cwd: Path, mode: str = "auto") -> AsyncIterator[Client]:
+async def over_stdio(config: Path, state: Path, cwd: Path, mode: str = "auto", *options: str) -> AsyncIterator[Client]:
     """The SDK's client, connected to a hub of its own over stdio."""
-    parameters = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "mcp_hub", "serve", "--config", str(config)],
-        env={"MCP_HUB_STATE_DIR": str(state)},
+    process = Prepared(
+        ["serve", "--config", str(config), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=sys.stderr,
         cwd=cwd,
+        env={**get_default_environment(), "MCP_HUB_STATE_DIR": str(state)},
     )
-    async with Client(parameters, mode=mode) as client:
+    async with client_of(process, mode) as client:
         yield client
 
 
@@ -134,7 +148,7 @@ def hub_with(tmp_path_factory: pytest.TempPathFactory, shared: set[int]) -> Iter
 def nothing_left_behind(shared: set[int]) -> Iterator[None]:
     """Every process that a test started, and theirs, has ended with the test."""
     yield
-    started = [child for child in psutil.Process().children() if child.pid not in shared]
+    started = [pid for pid in children_of(os.getpid()) if pid not in shared]
     _, left = psutil.wait_procs([each for one in started for each in family_of(one)], timeout=PATIENCE)
     for process in left:
         process.kill()

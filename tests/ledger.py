@@ -1,6 +1,7 @@
 """A hub in this process over `fixtures/ledger_server.py`, which records every call that it receives."""
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -17,7 +18,8 @@ from mcp_hub.folders import Folders
 from mcp_hub.hub.journal import LOCAL
 from mcp_hub.hub.programs import Executed
 from mcp_hub.store.runs import RecordedCall, RunStore
-from tests.support import FIXTURES, PATIENCE
+from tests.prepared import children_of
+from tests.support import FIXTURES, PATIENCE, family_of
 
 SERVER = """
 [servers.api]
@@ -112,8 +114,12 @@ async def ledger_hub(
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Every process that was started meanwhile has ended; for hubs that several tests share."""
-    before = set(psutil.Process().children(recursive=True))
+    before = set(_all_below())
     yield
-    started = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    started = [process for process in _all_below() if process not in before]
     _, left = psutil.wait_procs(started, timeout=PATIENCE)
     assert not left
+
+
+def _all_below() -> list[psutil.Process]:
+    return [process for pid in children_of(os.getpid()) for process in family_of(pid)]

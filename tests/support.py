@@ -12,23 +12,34 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from socketserver import BaseServer
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import anyio
+import anyio.to_thread
 import httpx2
 import psutil
 from mcp import Client
+from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, TextContent
+from mcp.shared.message import SessionMessage
+from mcp_types import CallToolResult, TextContent, jsonrpc_message_adapter
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.prepared import Prepared, started
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
 
 S = TypeVar("S", bound=BaseServer)
 
+Start = Callable[..., Prepared | subprocess.Popen[bytes]]
+
 PATIENCE = 20.0
 """Seconds within which anything a test waits for must have happened, on a slow and busy machine."""
+
+
+NOT_YET = "ask again in a moment"
+"""What a look-up says of a server that it didn't wait for: on a busy machine one may say so right after the start."""
 
 
 def filled(text: str) -> str:
@@ -87,9 +98,10 @@ def descendants_of(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
-def family_of(process: psutil.Process) -> list[psutil.Process]:
+def family_of(pid: int) -> list[psutil.Process]:
     """A process, those that it has started, and theirs; none once it has ended."""
     try:
+        process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
@@ -111,9 +123,9 @@ async def said(journal: Path, line: str) -> None:
 
 
 async def connected(client: Client) -> None:
-    """Wait until a hub is connected to all of its servers: a look-up waits for them, but on a busy machine too short."""
+    """Wait until a hub has tried all of its servers."""
     with anyio.fail_after(PATIENCE):
-        while "still connecting" in text_of(await client.call_tool("listToolFiles", {})):
+        while NOT_YET in text_of(await client.call_tool("listToolFiles", {})):
             await anyio.sleep(0.02)
 
 
@@ -125,15 +137,65 @@ def wait_until_gone(pids: list[int]) -> list[int]:
     return [pid for pid in pids if alive(pid)]
 
 
+@asynccontextmanager
+async def client_of(process: Prepared | subprocess.Popen[bytes], mode: str = "auto") -> AsyncIterator[Client]:
+    """The SDK's client, connected over the stdin and stdout of a hub, which ends with it."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+    into, received = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    sent, out = anyio.create_memory_object_stream[SessionMessage](0)
+
+    async def read() -> None:
+        rest = b""
+        async with into:
+            while data := await _read_when_there(stdout.fileno()):
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    await into.send(SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False)))
+
+    async def write() -> None:
+        async with out:
+            async for each in out:
+                stdin.write(each.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
+                stdin.flush()
+
+    @asynccontextmanager
+    async def streams() -> AsyncIterator[TransportStreams]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            tasks.start_soon(write)
+            yield received, sent
+            tasks.cancel_scope.cancel()
+
+    try:
+        async with Client(streams(), mode=mode) as client:
+            yield client
+    finally:
+        stdin.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(process.wait, PATIENCE)
+        stdout.close()
+        for stream in (into, received, sent, out):
+            stream.close()
+
+
+async def _read_when_there(descriptor: int) -> bytes:
+    await anyio.wait_readable(descriptor)
+    return os.read(descriptor, 65536)
+
+
 class HttpHub:
     """`mcp_hub serve --http` as a child process, at a free port of loopback, until `close`."""
 
+    start: ClassVar[Start] = Prepared
+
     def __init__(self, config: Path | None, state: Path, cwd: Path, *options: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "mcp_hub", "serve", "--http", "127.0.0.1:0", *options]
+        command = ["serve", "--http", "127.0.0.1:0", *options]
         self.config = config
         self._log = cwd / f"http-{os.urandom(4).hex()}.log"
         with self._log.open("a") as log:
-            self.process = subprocess.Popen(
+            self.process = self.start(
                 [*command, "--config", str(config)] if config else command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -162,6 +224,12 @@ class HttpHub:
         raise AssertionError(f"the hub doesn't serve: {self.log()}")
 
 
+class StartedHttpHub(HttpHub):
+    """The same with a start of its own."""
+
+    start: ClassVar[Start] = staticmethod(started)
+
+
 @asynccontextmanager
 async def http_client(url: str, mode: str = "auto", token: str | None = None) -> AsyncIterator[Client]:
     """The SDK's client, connected over streamable HTTP."""
@@ -174,9 +242,11 @@ async def http_client(url: str, mode: str = "auto", token: str | None = None) ->
 class LineHub:
     """`mcp_hub serve` as a child process, driven by lines of JSON-RPC with nothing between."""
 
+    start: ClassVar[Start] = Prepared
+
     def __init__(self, config: Path | None, state: Path, cwd: Path, *options: str, **environment: str) -> None:
-        command = [sys.executable, "-m", "mcp_hub", "serve", *options]
-        self.process = subprocess.Popen(
+        command = ["serve", *options]
+        self.process = self.start(
             [*command, "--config", str(config)] if config else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -214,6 +284,11 @@ class LineHub:
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer
 
+    def listed(self) -> str:
+        """What listToolFiles answers once the hub has tried all of its servers."""
+        until(lambda: NOT_YET not in self.call("listToolFiles"))
+        return self.call("listToolFiles")
+
     def call(self, tool: str, **arguments: Any) -> str:
         """Call a meta-tool; the first text of its answer."""
         return str(self.ask("tools/call", {"name": tool, "arguments": arguments})["content"][0]["text"])
@@ -240,3 +315,9 @@ class LineHub:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
+
+
+class StartedLineHub(LineHub):
+    """The same with a start of its own."""
+
+    start: ClassVar[Start] = staticmethod(started)

@@ -4,9 +4,11 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.prepared import Prepared
 from tests.support import PATIENCE, until
 
 MISBEHAVING = """
@@ -28,6 +30,18 @@ def alone(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> "s
         check=False,
         env={**os.environ, **environment},
     )
+
+
+def prepared(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    """The same without the price of a start."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = Prepared([*arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=cwd, env=os.environ)
+        status = process.wait(PATIENCE)
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read().decode())
+    return subprocess.CompletedProcess(arguments, status, *said)
 
 
 def wrong(done: "subprocess.CompletedProcess[str]") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import BARE, mcp_hub
-from tests.support import HttpHub
+from tests.support import StartedHttpHub
 
 pytestmark = pytest.mark.usefixtures("state")
 
@@ -41,7 +41,7 @@ def test_a_port_that_is_taken_is_told(empty: Path) -> None:
 
 
 def test_sigterm_ends_a_hub_that_serves_http(state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]) -> None:
-    hub = HttpHub(servers_toml(BARE % "one"), state, tmp_path, MCP_HUB_TOKEN=TOKEN)
+    hub = StartedHttpHub(servers_toml(BARE % "one"), state, tmp_path, MCP_HUB_TOKEN=TOKEN)
     assert list((state / "running").glob("*.json"))
     assert hub.close() == 0
     assert not list((state / "running").glob("*.json"))

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.cli.commands import BARE, mcp_hub
-from tests.cli.running import MISBEHAVING, alone, wait_for, wrong
+from tests.cli.running import MISBEHAVING, alone, prepared, wait_for, wrong
 from tests.support import PATIENCE, HttpHub, wait_until_gone
 
 pytestmark = pytest.mark.usefixtures("state")
@@ -25,13 +25,13 @@ class TestOnStdio:
         self, servers_toml: Callable[[str], Path], tmp_path: Path
     ) -> None:
         config = servers_toml(BARE % "one")
-        done = alone("serve", cwd=tmp_path)
+        done = prepared("serve", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (0, "")
         assert done.stderr.startswith(f"mcp_hub: {config} was found and left alone, because it isn't trusted yet")
 
     def test_the_log_level_decides_what_is_said(self, empty: Path) -> None:
         line = "mcp_hub: no hub of this configuration is served over HTTP, so this one serves by itself\n"
-        said = {level: alone("serve", "--attach", "--log-level", level, cwd=empty) for level in ("WARNING", "ERROR")}
+        said = {level: prepared("serve", "--attach", "--log-level", level, cwd=empty) for level in ("WARNING", "ERROR")}
         assert {level: (done.returncode, done.stderr) for level, done in said.items()} == {
             "WARNING": (0, line),
             "ERROR": (0, ""),
@@ -66,7 +66,7 @@ class TestTokens:
     ) -> None:
         monkeypatch.delenv("LAPTOP_TOKEN", raising=False)
         config = str(servers_toml('[hub.http.tokens]\nlaptop = "${LAPTOP_TOKEN}"\n'))
-        done = alone("serve", "--config", config, cwd=empty)
+        done = prepared("serve", "--config", config, cwd=empty)
         assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -1,8 +1,8 @@
 """Runs Claude Code headless with one MCP server: its own commands for that, and a conversation with a given model."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class ClaudeCode:
     home: Home
     reach: Reach
     api_key: str = "sk-ant-a-dummy"
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables besides its own, or other than these."""
 
     def add(self) -> Done:
         """`claude mcp add`."""
@@ -45,14 +47,20 @@ class ClaudeCode:
         """`claude mcp list`, which connects to each."""
         return self._command("mcp", "list")
 
-    def converse(self, prompt: str, api_url: str, started: Callable[[int], None]) -> ClaudeRun:
-        """Run one conversation to its end, with the hub as the only server; `started` is told the process id."""
+    def converse(
+        self, prompt: str, api_url: str, started: Callable[[int], None], more: Sequence[str] = (), tools: str = ""
+    ) -> ClaudeRun:
+        """Run one conversation to its end, with the hub as the only server; `started` is told the process id.
+
+        `more` are further options; `tools` are tools besides the hub's that may be used, with commas.
+        """
         mcp_file = self.home.folder / "mcp.json"
         mcp_file.write_text(json.dumps({"mcpServers": {NAME: self._entry()}}, indent=2))
         options = [
             *("--mcp-config", str(mcp_file), "--strict-mcp-config"),
             *("--output-format", "stream-json", "--verbose"),
-            *("--allowedTools", f"mcp__{NAME}"),
+            *("--allowedTools", f"mcp__{NAME},{tools}" if tools else f"mcp__{NAME}"),
+            *more,
         ]
         done = self.home.run([str(self.program), "--print", prompt, *options], self._env(api_url), started)
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -89,4 +97,5 @@ class ClaudeCode:
             "DISABLE_AUTOUPDATER": "1",
             "DISABLE_ERROR_REPORTING": "1",
             "DISABLE_TELEMETRY": "1",
+            **self.env,
         }

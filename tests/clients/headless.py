@@ -80,4 +80,9 @@ class Home:
                 os.killpg(process.pid, signal.SIGKILL)
             stdout, stderr = process.communicate(timeout=END_SECONDS)
             return Done(stdout, stderr, None)
+        except BaseException:  # Ctrl-C doesn't reach it: its process group is its own
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(END_SECONDS)
+            raise
         return Done(stdout, stderr, process.returncode)

@@ -72,15 +72,18 @@ def clients_folder() -> Path:
     return Path(chosen).expanduser().resolve() if chosen else Path(user_cache_dir("mcp_hub")) / "clients"
 
 
+def install_claude(tell: Callable[[str], None]) -> Path:
+    """Install Claude Code alone, if it is missing: its program. `tell` hears what is being fetched."""
+    with _one_at_a_time() as root:
+        claude = _claude(root, tell)
+    _check_version(claude, CLAUDE_CODE)
+    return claude
+
+
 def install_all(tell: Callable[[str], None]) -> Installed:
     """Install what is missing; `tell` hears what is being fetched."""
-    for program in ("npm", "node", "git"):
-        if shutil.which(program) is None:
-            raise InstallError(f"{program} isn't on PATH: the clients need Node 20 or newer with npm, and git")
-    root = clients_folder()
-    root.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(root):
-        claude = _npm(root, f"claude-code-{CLAUDE_CODE}", [f"@anthropic-ai/claude-code@{CLAUDE_CODE}"], tell)
+    with _one_at_a_time() as root:
+        claude = _claude(root, tell)
         codex = _npm(root, f"codex-{CODEX}", [f"@openai/codex@{CODEX}"], tell)
         gemini = _npm(root, f"gemini-{GEMINI}", [f"@google/gemini-cli@{GEMINI}"], tell)
         inspector = _npm(root, f"inspector-{INSPECTOR}", [f"@modelcontextprotocol/inspector@{INSPECTOR}"], tell)
@@ -97,7 +100,7 @@ def install_all(tell: Callable[[str], None]) -> Installed:
         )
         git = _pip(root, f"git-{GIT}", [f"mcp-server-git=={GIT}"], tell)
     installed = Installed(
-        claude=claude / "node_modules/.bin/claude",
+        claude=claude,
         codex=codex / "node_modules/.bin/codex",
         gemini=gemini / "node_modules/.bin/gemini",
         inspector=inspector / "node_modules/.bin/mcp-inspector",
@@ -112,18 +115,32 @@ def install_all(tell: Callable[[str], None]) -> Installed:
         (installed.codex, CODEX),
         (installed.node / "node", f"v{NODE}"),
     ):
-        told = _output([str(started), "--version"], VERSION_SECONDS)
-        if version not in told.split():
-            raise InstallError(f"{started.name} --version says {told.strip()!r}, not {version}")
+        _check_version(started, version)
     return installed
 
 
 @contextmanager
-def _one_at_a_time(root: Path) -> Iterator[None]:
-    """Two runs may share the folder; the second waits for the first's installs, which are bounded."""
+def _one_at_a_time() -> Iterator[Path]:
+    """Gives the folder. Two runs may share it; the second waits for the first's installs, which are bounded."""
+    for program in ("npm", "node", "git"):
+        if shutil.which(program) is None:
+            raise InstallError(f"{program} isn't on PATH: the clients need Node 20 or newer with npm, and git")
+    root = clients_folder()
+    root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield root
+
+
+def _claude(root: Path, tell: Callable[[str], None]) -> Path:
+    folder = _npm(root, f"claude-code-{CLAUDE_CODE}", [f"@anthropic-ai/claude-code@{CLAUDE_CODE}"], tell)
+    return folder / "node_modules/.bin/claude"
+
+
+def _check_version(program: Path, version: str) -> None:
+    told = _output([str(program), "--version"], VERSION_SECONDS)
+    if version not in told.split():
+        raise InstallError(f"{program.name} --version says {told.strip()!r}, not {version}")
 
 
 def _npm(root: Path, name: str, packages: list[str], tell: Callable[[str], None]) -> Path:

@@ -72,7 +72,7 @@ class Proxy:
 @contextmanager
 def running(folder: Path, settings: str, env: Mapping[str, str] = MappingProxyType({})) -> Iterator[Proxy]:
     """`mcp_hub proxy` with these settings, and these variables besides; ended with SIGTERM."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     config, state = folder / "proxy.toml", folder / "state"
     config.write_text(settings)
     command = [sys.executable, "-m", "mcp_hub", "proxy", "--config", str(config), "--listen", "127.0.0.1:0"]

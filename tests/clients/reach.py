@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from tests.clients.workspace import Workspace
-from tests.support import HttpHub
+from tests.support import HttpHub, StartedHttpHub
 
 HUB = Path(sys.executable).parent / "mcp_hub"
 
@@ -102,7 +102,7 @@ def served(workspace: Workspace, folder: Path, *, token: str | None = TOKEN) -> 
     """`mcp_hub serve --http` on loopback, over the workspace's servers, with its log in `folder`."""
     folder.mkdir(exist_ok=True)
     state = workspace.folder / "state" if token else folder / "state"
-    hub = HttpHub(workspace.servers_file, state, folder, **({TOKEN_VARIABLE: token} if token else {}))
+    hub = StartedHttpHub(workspace.servers_file, state, folder, **({TOKEN_VARIABLE: token} if token else {}))
     try:
         yield Served(hub, Http(hub.url, token or ""), workspace)
     finally:

@@ -1,24 +1,27 @@
 """`serve --attach`: several windows, one set of servers; and what happens when the HTTP hub goes."""
 
 import json
-import os
 import re
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import httpx2
 import pytest
-from mcp import Client, StdioServerParameters
+from mcp import Client
 
+from tests.conftest import over_stdio
 from tests.support import PATIENCE, HttpHub, LineHub, said, text_of
 
 pytestmark = pytest.mark.anyio
 
-ECHO = '[servers.echo]\ncommand = ["{python}", "{fixtures}/echo_server.py"]\nenv = { ECHO_JOURNAL = "%s" }\n'
+ECHO = """
+[servers.echo]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
+env = { ECHO_JOURNAL = "%s" }
+"""
 
 
 @pytest.fixture
@@ -26,16 +29,8 @@ def config(servers_toml: Callable[[str], Path], tmp_path: Path) -> Path:
     return servers_toml(ECHO % (tmp_path / "journal"))
 
 
-@asynccontextmanager
-async def attached(config: Path, state: Path, mode: str = "auto") -> AsyncIterator[Client]:
-    parameters = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "mcp_hub", "serve", "--attach", "--config", str(config)],
-        env={**os.environ, "MCP_HUB_STATE_DIR": str(state)},
-        cwd=config.parent,
-    )
-    async with Client(parameters, mode=mode) as client:
-        yield client
+def attached(config: Path, state: Path, mode: str = "auto") -> AbstractAsyncContextManager[Client]:
+    return over_stdio(config, state, config.parent, mode, "--attach")
 
 
 async def run(client: Client, code: str) -> str:

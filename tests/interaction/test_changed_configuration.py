@@ -177,7 +177,7 @@ def test_a_trusted_file_that_changed_counts_once_it_is_trusted_again(
     trust.trust(path, path.read_bytes())
     hub = LineHub(None, state, tmp_path)
     hub.initialize()
-    assert "one.pyi  2 tools" in hub.call("listToolFiles")
+    assert "one.pyi  2 tools" in hub.listed()
     servers_toml(BARE % ("two", 3))
     while "Read it, then run: mcp_hub trust" not in (text := hub.call("listToolFiles")):
         pass
@@ -200,6 +200,7 @@ def test_a_change_of_the_users_own_counts_while_the_projects_file_waits_to_be_tr
     TrustStore(state).trust(path, path.read_bytes())
     hub = LineHub(None, state, tmp_path)
     hub.initialize()
+    hub.listed()
     assert "def tool_000" in hub.call("readToolFile", fileName="one")
     servers_toml(BARE % ("two", 3))
     until(lambda: "The hub goes on with what it had" in hub.call("listToolFiles"))

@@ -10,7 +10,7 @@ from inline_snapshot import snapshot
 from mcp import Client
 
 from tests.conftest import Connect
-from tests.support import HttpHub, alive, http_client, text_of
+from tests.support import HttpHub, alive, connected, http_client, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +66,7 @@ def hub(hub_with: Callable[..., HttpHub], journal: Path) -> HttpHub:
 
 async def listed(client: Client, name: str) -> str:
     """The line of a server in the list of files, with what differs from run to run left out."""
+    await connected(client)
     lines = text_of(await client.call_tool("listToolFiles", {})).splitlines()
     (line,) = (each for each in lines if each.startswith(f"servers/{name}.pyi"))
     return between_tries(plain(line))
@@ -101,29 +102,30 @@ async def test_a_server_that_prints_or_asks_out_of_turn_works_all_the_same(hub: 
 async def test_a_fault_during_a_call_is_told_and_the_next_call_works(
     connect: Connect, servers_toml: Callable[[str], Path]
 ) -> None:
-    faults = ["die", "garbage", "late", "wrong-id", "huge", "not-a-result", "error"]
+    faults = {"mute": ["garbage", "late", "wrong-id"], "bad": ["die", "huge", "not-a-result", "error"]}
     lines: dict[str, str] = {}
-    async with connect(servers_toml(BAD_SERVER % ("bad", "ok", 3, 2))) as client:
-        for what in faults:
-            lines[what] = await told(client, f"result = bad.do(what='{what}')")
-            result = await client.call_tool("executeToolCode", {"code": "result = bad.fine()"})
+    servers = BAD_SERVER % ("mute", "ok", 4, 3) + BAD_SERVER % ("bad", "ok", 0, 30)
+    async with connect(servers_toml(servers)) as client:
+        for server, what in ((server, what) for server, each in faults.items() for what in each):
+            lines[what] = await told(client, f"result = {server}.do(what='{what}')")
+            result = await client.call_tool("executeToolCode", {"code": f"result = {server}.fine()"})
             assert not result.is_error, (what, text_of(result))
     assert lines == snapshot(
         {
-            "die": (
-                "error: Server 'bad' exited with status 1 before it answered do; it may or may not have done it. "
-                "Its log: LOGS/bad.log"
-            ),
             "garbage": (
-                "error: Server 'bad' didn't answer do within 2 s (servers.bad.timeout); it may still have done it. "
-                "Its log: LOGS/bad.log"
+                "error: Server 'mute' didn't answer do within 3 s (servers.mute.timeout); it may still have done it. "
+                "Its log: LOGS/mute.log"
             ),
             "late": (
-                "error: Server 'bad' didn't answer do within 2 s (servers.bad.timeout); it may still have done it. "
-                "Its log: LOGS/bad.log"
+                "error: Server 'mute' didn't answer do within 3 s (servers.mute.timeout); it may still have done it. "
+                "Its log: LOGS/mute.log"
             ),
             "wrong-id": (
-                "error: Server 'bad' didn't answer do within 2 s (servers.bad.timeout); it may still have done it. "
+                "error: Server 'mute' didn't answer do within 3 s (servers.mute.timeout); it may still have done it. "
+                "Its log: LOGS/mute.log"
+            ),
+            "die": (
+                "error: Server 'bad' exited with status 1 before it answered do; it may or may not have done it. "
                 "Its log: LOGS/bad.log"
             ),
             "huge": (
@@ -142,8 +144,10 @@ async def test_a_server_that_never_gets_ready_is_told_and_hides_no_other(
     connect: Connect, servers_toml: Callable[[str], Path]
 ) -> None:
     modes = {"exits": "exits-at-start", "silent": "never-answers-initialize", "slow": "slow-list"}
-    bad = "".join(BAD_SERVER % (name, mode, 60, 1) for name, mode in modes.items())
+    seconds = {"exits": 30, "silent": 1, "slow": 1}
+    bad = "".join(BAD_SERVER % (name, mode, 60, seconds[name]) for name, mode in modes.items())
     async with connect(servers_toml(bad + GOOD)) as client:
+        await connected(client)
         files = between_tries(plain(text_of(await client.call_tool("listToolFiles", {}))))
         reasons = {name: between_tries(await told(client, f"result = {name}.fine()")) for name in modes}
         fine = await client.call_tool("executeToolCode", {"code": "result = good.tool_000(text='a')['ok']"})

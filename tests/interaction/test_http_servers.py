@@ -98,7 +98,7 @@ async def test_a_server_that_goes_away_fails_the_call_and_is_found_again(
 ) -> None:
     code = "result = weather.list_cities()[0]"
     with weather("--port", "0") as url:
-        config = servers_toml(f'[servers.weather]\nurl = "{url}"\ntimeout = 3\n')
+        config = servers_toml(f'[servers.weather]\nurl = "{url}"\ntimeout = 15\n')
         port = url.split(":")[2].split("/")[0]
         connection = connect(config)
         client = await connection.__aenter__()

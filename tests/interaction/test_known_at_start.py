@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from inline_snapshot import snapshot
 
-from tests.support import HttpHub, LineHub, http_client, until
+from tests.support import HttpHub, LineHub, http_client
 
 BARE = '[servers.%s]\ncommand = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--tools", "%s"]\n'
 
@@ -18,7 +18,7 @@ def session(config: Path, state: Path, cwd: Path, code: str = "") -> str:
     cwd.mkdir(exist_ok=True)
     hub = LineHub(config, state, cwd)
     told = str(hub.ask("initialize", CLIENT)["instructions"])
-    until(lambda: "still connecting" not in str(hub.call("listToolFiles")))
+    hub.listed()
     if code:
         hub.call("executeToolCode", code=code)
     assert hub.close() == 0

@@ -35,7 +35,7 @@ def start(state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]) -> S
     def begin(text: str = UNRECORDED) -> LineHub:
         hub = LineHub(servers_toml(f"{text}{ECHO}"), state, tmp_path)
         hub.initialize()
-        hub.call("listToolFiles")
+        hub.listed()
         return hub
 
     return begin
@@ -55,7 +55,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config.write_text(filled(f"{UNRECORDED}{ECHO}"))
     hub = LineHub(config, folder / "state", folder)
     hub.initialize()
-    hub.call("listToolFiles")
+    hub.listed()
     assert returned(hub, "odd_params").startswith("Any")
     call(hub)
     return folder / "state"

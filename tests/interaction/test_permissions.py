@@ -7,18 +7,18 @@ import pytest
 from inline_snapshot import snapshot
 
 from tests.conftest import Connect
-from tests.support import text_of
+from tests.support import connected, text_of
 
 pytestmark = pytest.mark.anyio
 
-CONFIG = """
+ECHO = """
 [servers.echo]
-command = ["{python}", "{fixtures}/echo_server.py"]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
 env = { ECHO_JOURNAL = "%s" }
+"""
+STOCK = """
 [servers.stock]
 command = ["{python}", "{fixtures}/stock_server.py"]
-[policy]
-%s
 """
 
 
@@ -26,8 +26,9 @@ async def test_a_denied_tool_is_listed_as_denied_and_a_program_that_calls_it_is_
     connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
 ) -> None:
     journal = tmp_path / "journal"
-    config = servers_toml(CONFIG % (journal, 'deny = ["echo.ec*"]'))
+    config = servers_toml(ECHO % journal + '[policy]\ndeny = ["echo.ec*"]\n')
     async with connect(config) as client:
+        await connected(client)
         file = text_of(await client.call_tool("readToolFile", {"fileName": "echo"}))
         docs = text_of(await client.call_tool("getToolDocs", {"server": "echo", "tool": "echo"}))
         result = await client.call_tool("executeToolCode", {"code": "echo.pid()\necho.echo(value=1)"})
@@ -49,7 +50,8 @@ Next: nothing was called, so mend the program and send it again.\
 async def test_in_read_only_mode_only_tools_that_say_so_or_are_listed_are_called(
     connect: Connect, servers_toml: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    config = servers_toml(CONFIG % (tmp_path / "journal", 'mode = "read-only"\nallow = ["echo.pid"]'))
+    policy = '[policy]\nmode = "read-only"\nallow = ["echo.pid"]\n'
+    config = servers_toml(ECHO % (tmp_path / "journal") + STOCK + policy)
     async with connect(config) as client:
 
         async def ends_well(code: str) -> bool:

@@ -1,6 +1,7 @@
 """The whole hub, driven by the SDK's client over both transports and in both eras, against the shop's servers."""
 
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -9,13 +10,13 @@ from pathlib import Path
 import anyio
 import anyio.abc
 import anyio.to_thread
-import psutil
 import pytest
 from inline_snapshot import snapshot
 from mcp import Client, MCPError
 
 from fixtures import shop
 from tests.conftest import BOTH_TRANSPORTS, over_stdio
+from tests.prepared import children_of
 from tests.support import PATIENCE, HttpHub, connected, filled, http_client, said, text_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("serving")]
@@ -32,7 +33,7 @@ command = ["{python}", "{fixtures}/stock_server.py"]
 
 ECHO = """
 [servers.echo]
-command = ["{python}", "{fixtures}/echo_server.py"]
+command = ["{python}", "-I", "-S", "{fixtures}/light_echo_server.py"]
 env = { ECHO_JOURNAL = "%s" }
 """
 
@@ -68,9 +69,9 @@ async def stdio_hub(tmp_path_factory: pytest.TempPathFactory, shared: set[int]) 
         folder = tmp_path_factory.mktemp("stdio")
         config = folder / "servers.toml"
         config.write_text(filled(text))
-        before = {child.pid for child in psutil.Process().children()}
+        before = set(children_of(os.getpid()))
         async with over_stdio(config, folder / "state", folder, mode) as client:
-            shared.update(child.pid for child in psutil.Process().children() if child.pid not in before)
+            shared.update(pid for pid in children_of(os.getpid()) if pid not in before)
             await connected(client)
             task_status.started(client)
             await ended.wait()
@@ -126,8 +127,8 @@ async def failed(client: Client, code: str) -> str:
 
 
 @BOTH_TRANSPORTS
-async def test_a_client_sees_four_tools_and_what_they_do_to_the_world(open_hub: Open, era: str) -> None:
-    async with open_hub(SHOP, era) as client:
+async def test_a_client_sees_four_tools_and_what_they_do_to_the_world(open_hub: Open, journal: Path, era: str) -> None:
+    async with open_hub(ECHO % journal, era) as client:
         listed = (await client.list_tools()).tools
         assert client.protocol_version == {"auto": "2026-07-28", "legacy": "2025-11-25"}[era]
     assert [tool.name for tool in listed] == ["listToolFiles", "readToolFile", "getToolDocs", "executeToolCode"]
@@ -147,7 +148,7 @@ async def test_the_four_definitions_cost_at_most_900_tokens(open_hub: Open, jour
     assert len(get_encoding("o200k_base").encode(json.dumps(sent))) <= 900
 
 
-@BOTH_TRANSPORTS
+@pytest.mark.parametrize(("transport", "era"), [("stdio", "legacy"), ("http", "auto")])
 async def test_an_agent_finds_reads_and_runs_a_program_over_three_servers(open_hub: Open, era: str) -> None:
     async with open_hub(SHOP, era) as client:
         files = text_of(await client.call_tool("listToolFiles", {}))

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support import LineHub, command_of, wait_until_gone
+from tests.support import LineHub, StartedLineHub, command_of, wait_until_gone
 
 BARE = '[servers.{name}]\ncommand = ["{{python}}", "-I", "-S", "{{fixtures}}/bare_server.py", "--tools", "{tools}"]\n'
 SLOW = '[servers.slow]\ncommand = ["{python}", "-I", "-S", "{fixtures}/bare_server.py", "--start-delay", "120"]\n'
@@ -38,7 +38,7 @@ def test_a_hub_that_cannot_keep_anything_still_works(tmp_path: Path, servers_tom
     (tmp_path / "file").write_text("")
     hub = LineHub(servers_toml(bare("one")), tmp_path / "file" / "state", tmp_path)
     hub.initialize()
-    assert "3 tools" in hub.call("listToolFiles")
+    assert "3 tools" in hub.listed()
     assert hub.call("executeToolCode", code="result = one.tool_000(text='a')['ok']") == "true"
     assert hub.close() == 0
 
@@ -58,14 +58,14 @@ def test_what_was_asked_before_stdin_ended_is_answered(
 def test_nothing_is_started_before_the_first_answer(
     state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
 ) -> None:
-    hub = LineHub(servers_toml(bare("one")), state, tmp_path)
+    hub = StartedLineHub(servers_toml(bare("one")), state, tmp_path)
     client = {"name": "test", "version": "1"}
     hub.process.send_signal(signal.SIGCONT)  # it runs, with nobody having asked anything
     assert hub.descendants() == []
     answer = hub.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": client})
     assert answer["serverInfo"]["name"] == "mcp_hub"
     assert "- one" in answer["instructions"]
-    assert "3 tools" in hub.call("listToolFiles")
+    assert "3 tools" in hub.listed()
     assert hub.close() == 0
 
 
@@ -74,7 +74,7 @@ def test_the_second_start_lists_what_was_seen_while_servers_are_still_starting(
 ) -> None:
     first = LineHub(servers_toml(bare("one")), state, tmp_path)
     first.initialize()
-    assert "3 tools" in first.call("listToolFiles")
+    assert "3 tools" in first.listed()
     assert first.close() == 0
 
     # The same configuration, so the same fingerprint, of a server that now hangs at its start.
@@ -97,7 +97,7 @@ def test_a_changed_list_replaces_the_kept_one_and_is_logged(
     config = servers_toml(bare("one", 2))
     first = LineHub(config, state, tmp_path)
     first.initialize()
-    assert "2 tools" in first.call("listToolFiles")
+    assert "2 tools" in first.listed()
     assert first.close() == 0
     grown = servers_toml(bare("one", 4))
     with sqlite3.connect(state / "hub.db") as database:
@@ -131,7 +131,7 @@ def test_a_damaged_database_costs_the_kept_catalogs_and_nothing_else(
     (state / "hub.db").write_bytes(b"this is no database" * 100)
     hub = LineHub(servers_toml(bare("one")), state, tmp_path)
     hub.initialize()
-    assert "3 tools" in hub.call("listToolFiles")
+    assert "3 tools" in hub.listed()
     assert hub.close() == 0
     assert "can't be used, so nothing is kept" in (state / "logs" / "hub.log").read_text()
 
@@ -189,13 +189,13 @@ def test_a_program_that_is_running_ends_with_the_hub(
 def test_stdout_carries_nothing_but_the_protocol(
     state: Path, tmp_path: Path, servers_toml: Callable[[str], Path]
 ) -> None:
-    hub = LineHub(servers_toml(STUBBORN % "exits-at-start"), state, tmp_path)
+    hub = StartedLineHub(servers_toml(STUBBORN % "exits-at-start"), state, tmp_path)
     hub.initialize()
-    assert "exited with status 3" in hub.call("listToolFiles")
+    assert "exited with status 3" in hub.listed()
     assert hub.process.stdin is not None
     hub.process.stdin.write(b"this is no JSON\n")
     hub.process.stdin.flush()
-    assert "exited with status 3" in hub.call("listToolFiles")
+    assert "exited with status 3" in hub.listed()
     assert hub.close() == 0
 
 
@@ -206,7 +206,7 @@ def test_a_secret_of_the_configuration_is_in_no_log_and_no_answer(
     config = servers_toml(f'[servers.s]\ncommand = ["{{python}}", "-c", "{code}"]\nenv = {{ KEY = "${{TOKEN}}" }}\n')
     hub = LineHub(config, state, tmp_path, TOKEN="s3cr3t-value")
     hub.initialize()
-    answer = hub.call("listToolFiles")
+    answer = hub.listed()
     assert "the key *** was refused" in answer
     assert hub.close() == 0
     assert "s3cr3t" not in (state / "logs" / "hub.log").read_text()

@@ -287,7 +287,7 @@ async def test_nothing_that_was_said_and_no_secret_is_in_a_span(proxied: Serving
                 await asked(running, asks, CLIENTS, stream=stream, system="the-secret-of-the-system")
     text = everything(taken.spans)
     assert len(taken.spans) == 12
-    for secret in (KEY, CREDENTIAL, "the-secret", "as you asked", "Overloaded", "caf", "look"):
+    for secret in (KEY, CREDENTIAL, "the-secret", "as you asked", "Overloaded", "caf\u00e9", "caf\\u00e9", "look"):
         assert secret not in text
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import starlark
 
-from mcp_hub.sandbox import lowering
-from mcp_hub.sandbox.environment import Environment, dialect
+from mcp_hub.sandbox import library, lowering
+from mcp_hub.sandbox.environment import BRANCHES, PRELUDE, Environment, dialect, fresh
 from mcp_hub.sandbox.lowering import Lowered
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -69,9 +69,69 @@ def as_it_stands(code: str) -> Any:
     return _run(code, None)[0].module["result"]
 
 
+class Ground:
+    """An environment for one program after the other: to evaluate its prelude takes most of a test's time.
+
+    A program that could find what an earlier one left, or that defines anew what the prelude defines, has its own.
+    """
+
+    def __init__(self) -> None:
+        self._environment = fresh()
+        self._left: set[str] = set()
+        texts = (PRELUDE, library.STAR, BRANCHES, lowering.STAR)
+        self._prelude = {name for text in texts for name in _bound(ast.parse(text))}
+
+    def environment_for(self, code: str) -> Environment:
+        """An environment in which `code` meets nothing but the prelude."""
+        tree = ast.parse(code)
+        bound = _bound(tree)
+        if bound & self._prelude:
+            return fresh()
+        if self._left & _met(tree):
+            self._environment, self._left = fresh(), set()
+        self._left |= bound
+        self._environment.module["result"] = None  # what a program doesn't set isn't an earlier one's
+        return self._environment
+
+
+def _met(tree: ast.Module) -> set[str]:
+    """The names that a program may read before it has set them itself."""
+    found: set[str] = set()
+    own: set[str] = set()
+    for statement in tree.body:
+        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+        if isinstance(statement, ast.FunctionDef):
+            own.add(statement.name)
+            read -= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        found |= read - own
+        if isinstance(statement, ast.Assign):
+            own |= _bound(statement)
+    return found
+
+
+def _bound(tree: ast.AST) -> set[str]:
+    """The names that a program leaves in its module."""
+    found: set[str] = set()
+    nodes = [tree]
+    while nodes:
+        match nodes.pop():
+            case ast.FunctionDef(name=name):
+                found.add(name)
+            case ast.Lambda() | ast.ListComp() | ast.DictComp():
+                pass
+            case ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case node:
+                nodes += ast.iter_child_nodes(node)
+    return found
+
+
+GROUND = Ground()
+
+
 def _run(code: str, failure: dict[str, str] | None) -> tuple[Environment, Any]:
-    environment = Environment()
-    environment.evaluate_prelude()
+    environment = GROUND.environment_for(code)
     environment.program = Host()
     environment.module.add_callable("_try", lambda: failure)
     environment.module.add_callable("_commit", lambda: None)
