@@ -222,7 +222,8 @@ def test_pydantics_own_error_keeps_a_value_to_itself() -> None:
             '[servers.a]\ncommand = ["x"]\nfrobnicate = 3\n',
             snapshot(
                 "/home/ada/servers.toml:3: [servers.a.frobnicate] unknown key 'frobnicate'. Known here: "
-                "command, env, env_pass, cwd, url, headers, enabled, timeout, description, idle_stop, tools, cache, redact."
+                "command, env, env_pass, cwd, url, headers, enabled, timeout, description, idle_stop, tools, cache, "
+                "redact."
             ),
         ),
         (
