@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 LABEL = re.compile(
-    r"""\b(?:cwd|pwd|workdir|repo(?:sitory)?|workspaces?|work(?:ing)?[ \t]in|
+    r"""(?<![\w/\\.~-])(?:cwd|pwd|workdir|repo(?:sitory)?|workspaces?|work(?:ing)?[ \t]in|
             (?:working|workspace|current|project|repo(?:sitory)?|root)[ \t_-]{0,4}(?:working[ \t_-]{0,4})?
-            (?:director(?:y|ies)|dirs?|folders?|root|path))
+            (?:director(?:y|ies)|dirs?|folders?|root|path))(?![\w/\\-])
         (?:["'`*]{0,3}[ \t]{0,4}[:=]["'`*]{0,3}[ \t]*)?""",
     re.VERBOSE,
 )
 """Comes before folders: `Working directory: /a`, ` - Primary working directory: /a`, `Additional working directories:
-/a, /b`, `"cwd": "/a"`, `PWD=/a`, `You are working in /a`. In small letters, and looked for in such. A folder goes to
-the end of the line or to a tag's end, since what a path may contain has no end of its own."""
+/a, /b`, `"cwd": "/a"`, `PWD=/a`, `You are working in /a`; not where it is a part of a path. In small letters, and
+looked for in such. A folder goes to the end of its line or to a tag's end, as what a path may contain has no end of its own."""
 
 TAG = re.compile(r"<(?:cwd|pwd|working_directory)>\s*([^<\r\n]*)")
 """As in `<cwd>/a</cwd>`."""

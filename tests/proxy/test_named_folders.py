@@ -177,3 +177,15 @@ def test_what_only_stands_near_such_words_is_none(system: str) -> None:
 def test_a_text_with_too_many_such_words_names_what_nobody_can_prove() -> None:
     assert folders_named({"system": "a repo, " * 1_000 + "\nWorking directory: /a"}) == ("",)
     assert folders_named({"system": "a repo, " * 900 + "\nWorking directory: /a"}) == ("/a",)
+
+
+@pytest.mark.parametrize(
+    "name", ["repository", "repo", "workspace", "workspaces", "cwd", "my-repo", "repo.git", "current-dir"]
+)
+def test_such_a_word_in_a_path_is_none(name: str) -> None:
+    system = f"""\
+ - Primary working directory: /home/ada/{name}
+You have a memory at `/home/ada/.claude/projects/-home-ada-{name}/memory/`. It exists already.
+Contents of /home/ada/{name}/CLAUDE.md (project instructions): /{name} is /the/root of ~/{name}/src
+"""
+    assert folders_named({"system": system}) == (f"/home/ada/{name}",)
