@@ -18,7 +18,8 @@ LABEL = re.compile(
 )
 """Comes before folders: `Working directory: /a`, ` - Primary working directory: /a`, `Additional working directories:
 /a, /b`, `"cwd": "/a"`, `PWD=/a`, `You are working in /a`; not where it is a part of a path. In small letters, and
-looked for in such. A folder goes to the end of its line or to a tag's end, as what a path may contain has no end of its own."""
+looked for in such. A folder goes to the end of its line or to a tag's end: what a path may contain has no end of its
+own."""
 
 TAG = re.compile(r"<(?:cwd|pwd|working_directory)>\s*([^<\r\n]*)")
 """As in `<cwd>/a</cwd>`."""
