@@ -90,7 +90,7 @@ def question(number: int) -> str:
 
 def in_other_words(text: str) -> str:
     """A question that asks the same as one of the family."""
-    return f"Could you {text}?"
+    return f"Could you please {text}?"
 
 
 def conversation(number: int) -> bytes:
