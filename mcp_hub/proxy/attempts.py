@@ -52,13 +52,18 @@ class Asked:
     session: str | None
     """As its client tells it."""
 
+    @property
+    def key_name(self) -> str:
+        """Of the key that it comes with; "" where it comes with none."""
+        return self.key.name if self.key is not None else ""
+
     def entry(self, route: Route, at: float, number: int = 1) -> Entry:
         """The ledger's entry for one of its tries, or for what the cache gives in place of the first."""
         key = self.key
         return Entry(
             id=self.id if number == 1 else f"{self.id}-{number}",
             at=at,
-            key=key.name if key else "",
+            key=self.key_name,
             team=key.team if key else "",
             customer=key.customer if key else "",
             upstream=route.upstream,

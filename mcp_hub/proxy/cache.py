@@ -138,7 +138,7 @@ class Cache:
     async def _key(self, asked: Asked, route: Route, headers: Mapping[str, str], is_local: bool) -> CacheKey:
         """The request's key. Raises PassesByError and UnprovenError."""
         settings, size = self._settings, len(asked.request.body)
-        name = asked.key.name if asked.key is not None else ""
+        name = asked.key_name
         if not _any_fits((*settings.exact_for, *settings.similar_for), name):
             raise PassesByError("the cache is off for this key")
         if not _any_fits(settings.models, route.model):
@@ -216,7 +216,7 @@ class Cache:
     async def _find(self, wanted: Wanted) -> Outgoing | Told:
         """What is kept; where nothing fits, what is told of that."""
         settings, key, asked = self._settings, wanted.key, wanted.asked
-        name = asked.key.name if asked.key is not None else ""
+        name = asked.key_name
         at = self._clock()
         most = settings.ttl_seconds
         since = at - (most if wanted.control.max_age is None else min(most, wanted.control.max_age))
@@ -291,7 +291,7 @@ class Cache:
             parts=key.parts,
             family=key.family,
             text=key.text,
-            key=asked.key.name if asked.key is not None else "",
+            key=asked.key_name,
             team=asked.key.team if asked.key is not None else "",
             model=route.model,
             upstream=route.upstream,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from mcp_hub.proxy.keys import CREDENTIAL_HEADERS
+from mcp_hub.proxy.keys import CREDENTIAL_HEADERS, digest_of
 from mcp_hub.proxy.pins import Route
 from mcp_hub.proxy.upstreams.upstream import Headers
 
@@ -146,7 +146,7 @@ def _headers(headers: Headers) -> list[Any]:
     betas = {beta.strip() for name, value in named if name == "anthropic-beta" for beta in value.split(",")}
     kept = sorted(beta for beta in betas if beta and not beta.startswith(BETAS_LEFT_OUT))
     others = sorted(
-        (name, hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest())
+        (name, digest_of(value))
         for name, value in named
         if name not in HEADERS_LEFT_OUT and not name.startswith(PREFIXES_LEFT_OUT)
     )

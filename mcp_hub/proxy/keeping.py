@@ -20,7 +20,6 @@ CALLS = frozenset({"tool_use"})
 NEVER = frozenset({"server_tool_use", "mcp_tool_use", "fallback"})
 """Blocks of what the API has done meanwhile, which it would do anew."""
 
-
 STOPS = frozenset({"end_turn", "stop_sequence", "tool_use"})
 """Why a model stops when it has said all. What was cut at max_tokens, refused, or is to be gone on with isn't kept."""
 

@@ -1,6 +1,6 @@
 """Answers to what was asked in other words: a model proposes, the guard decides, and whoever doubts has a miss.
 
-Above it is the cache's flow, below it the vectors, the store and the model. Only the text of the last message may
+Above it is the cache's flow, below it the vectors, the store and the model. Only the user's last text may
 differ; that all else is the same is compared here, byte for byte.
 """
 

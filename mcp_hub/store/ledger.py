@@ -9,16 +9,15 @@ A commit outlives the process, killed or not; after a power failure, the last on
 """
 
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from mcp_hub.proxy.budgets import Allowed, Cap, Refused, Standing, Waits, Want, decide
 from mcp_hub.proxy.pricing import Usage
-from mcp_hub.store.connection import BUSY_TIMEOUT, connect
+from mcp_hub.store.connection import Turns, connect
 from mcp_hub.store.standings import TIERS, Amounts, add_spent, kept_name, standings
 
 MOST = 10**15
@@ -138,7 +137,7 @@ _END = (
 class Ledger:
     """The `ledger` table, for any thread; several processes may use the same database.
 
-    Threads take turns at one connection, in this process's own lock: SQLite's would have them sleep between tries.
+    Threads take turns at one connection to write.
     Methods raise sqlite3.Error, and nothing was written, when the database is locked for long, full or read-only.
     """
 
@@ -150,15 +149,11 @@ class Ledger:
         """
         self._path = path
         self._process = process
-        self._turn = threading.Lock()
-        self._kept: sqlite3.Connection | None = None
+        self._writing = Turns(path, "begin immediate")
 
     def close(self) -> None:
         """Close the connection. Open reservations stay, for `recover`."""
-        with self._turn:
-            if self._kept is not None:
-                self._kept.close()
-                self._kept = None
+        self._writing.close()
 
     def reserve(self, entry: Entry, caps: Sequence[Cap], want: Want, at: float) -> Allowed | Waits | Refused:
         """Reserve what a request may need at most, if every cap has room for it at `at`, Unix seconds.
@@ -171,7 +166,7 @@ class Ledger:
         for cap in caps:
             if names[cap.tier] != cap.name:
                 raise ValueError(f"a cap on {cap.tier} {cap.name!r} doesn't apply to {names[cap.tier]!r}")
-        with self._writing() as connection:
+        with self._writing.transaction() as connection:
             decision = decide(standings(connection, caps, at), want, at)
             if isinstance(decision, Allowed):
                 row = {
@@ -199,7 +194,7 @@ class Ledger:
             "saved_dollars": _bounded(served.dollars),
             "saved_tokens": _bounded(served.tokens),
         }
-        with self._writing() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(_SERVED, _names(entry) | row)
 
     def noted(self, id: str, usage: Usage, dollars: int) -> None:
@@ -208,7 +203,7 @@ class Ledger:
         The reservation stays as it is. `recover` charges what was noted last in place of the worst case, so note
         nothing that the upstream's bill could still pass. Of a settled request, nothing changes.
         """
-        with self._writing() as connection:
+        with self._writing.transaction() as connection:
             _note(connection, id, usage, dollars)
 
     def settle(
@@ -226,7 +221,7 @@ class Ledger:
         `first_byte` and `seconds` are the seconds to the answer's first byte and to its end. False, and nothing
         changes, when the request isn't open: it was settled before, or never reserved.
         """
-        with self._writing() as connection:
+        with self._writing.transaction() as connection:
             _note(connection, id, usage, dollars)
             row = connection.execute("select * from ledger where id = ? and status is null", [id]).fetchone()
             if row is not None:
@@ -239,7 +234,7 @@ class Ledger:
         Each is charged what was noted of it, else its worst case. `alive` is asked for each other process that has
         reservations, by the name it gave itself.
         """
-        with closing(self._connect()) as connection:
+        with closing(connect(self._path)) as connection:
             found = connection.execute(
                 "select distinct process from ledger indexed by ledger_open where status is null"
             )
@@ -247,7 +242,7 @@ class Ledger:
         gone = [process for process in sorted(others) if not alive(process)]
         settled = 0
         for process in gone:
-            with self._writing() as connection:
+            with self._writing.transaction() as connection:
                 sql = "select * from ledger indexed by ledger_open where process = ? and status is null"
                 for row in connection.execute(sql, [process]).fetchall():
                     _end(connection, row, Status.LOST)
@@ -256,7 +251,7 @@ class Ledger:
 
     def standing(self, caps: Sequence[Cap], at: float) -> list[Standing]:
         """How caps stand in their windows at `at`, Unix seconds, all at the same moment of the ledger."""
-        with closing(self._connect()) as connection:
+        with closing(connect(self._path)) as connection:
             connection.execute("begin")
             return standings(connection, caps, at)
 
@@ -278,34 +273,13 @@ class Ledger:
             f"{groups and ', '}{groups} from ledger where admitted_at >= ? and status is not null "
             f"group by {groups or 'null'} order by {groups or 'null'}"
         )
-        with closing(self._connect()) as connection:
+        with closing(connect(self._path)) as connection:
             return [
                 Row(tuple(group), requests, errors, Usage(*(count or 0 for count in kinds)), tokens, dollars, *more)
                 for (requests, errors, tokens, dollars), more, kinds, group in (
                     (row[:4], row[4:9], row[9:15], row[15:]) for row in connection.execute(sql, [since])
                 )
             ]
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """The connection, in a transaction: committed at the end, undone by an error."""
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT):
-            raise sqlite3.OperationalError("database is locked: other requests wait for it too")
-        try:
-            connection = self._kept = self._kept or self._connect()
-            try:
-                connection.execute("begin immediate")
-                yield connection
-                connection.execute("commit")
-            except BaseException:
-                connection.close()  # which undoes it, whatever state it is in
-                self._kept = None
-                raise
-        finally:
-            self._turn.release()
-
-    def _connect(self) -> sqlite3.Connection:
-        return connect(self._path, timeout=BUSY_TIMEOUT, any_thread=True)
 
 
 def _names(entry: Entry) -> dict[str, str]:

@@ -11,18 +11,16 @@ is dropped and not served.
 import json
 import logging
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from mcp_hub.errors import CallerError
 from mcp_hub.proxy.responses import KeptAnswer
-from mcp_hub.store.connection import BUSY_TIMEOUT, connect
+from mcp_hub.store.connection import Turns
 from mcp_hub.store.response_parts import Part, Parts, size_of
 from mcp_hub.store.response_rows import (
     COLUMNS,
@@ -124,8 +122,9 @@ class Responses:
         self._most_bytes = most_bytes
         self._most_age = most_age
         self._parts = Parts()
-        self._reading = _Turns(path, "begin")
-        self._writing = _Turns(path, "begin immediate")
+        # a damaged text is for the checksum to find
+        self._reading = Turns(path, "begin", readable)
+        self._writing = Turns(path, "begin immediate", readable)
 
     def close(self) -> None:
         """Close the connections; they are opened again when they are needed."""
@@ -306,45 +305,6 @@ class Responses:
                 return False
             dropped += 1
         return True
-
-
-class _Turns:
-    """A connection at which threads take turns, opened when it is first needed, and anew after an error."""
-
-    def __init__(self, path: Path, begin: Literal["begin", "begin immediate"]) -> None:
-        self._path = path
-        self._begin = begin
-        self._turn = threading.Lock()
-        self._kept: sqlite3.Connection | None = None
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection, in a transaction: committed at the end, undone by an error."""
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT):
-            raise sqlite3.OperationalError("database is locked: other requests wait for it too")
-        try:
-            connection = self._kept = self._kept or self._connect()
-            try:
-                connection.execute(self._begin)
-                yield connection
-                connection.execute("commit")
-            except BaseException:
-                connection.close()  # which undoes it, whatever state it is in
-                self._kept = None
-                raise
-        finally:
-            self._turn.release()
-
-    def close(self) -> None:
-        with self._turn:
-            if self._kept is not None:
-                self._kept.close()
-                self._kept = None
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = connect(self._path, timeout=BUSY_TIMEOUT, any_thread=True)
-        connection.text_factory = readable  # a damaged text is for the checksum to find
-        return connection
 
 
 _KEEP = (

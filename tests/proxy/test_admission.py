@@ -19,6 +19,7 @@ from mcp_hub.proxy.metrics import Metrics
 from mcp_hub.proxy.pricing import PriceList, Usage
 from mcp_hub.proxy.wire import MessagesRequest
 from mcp_hub.proxy_settings import ProxySettings
+from mcp_hub.store import connection as connections
 from mcp_hub.store import ledger, writer
 from mcp_hub.store.database import FILE_NAME, database_file
 from mcp_hub.store.ledger import Entry, Ledger, Status
@@ -119,7 +120,7 @@ def locked(state: Path) -> Iterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ledger waits no longer than it must for others."""
-    for module in (writer, ledger):
+    for module in (writer, connections):
         monkeypatch.setattr(module, "BUSY_TIMEOUT", 0.05)
 
 

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from mcp_hub.proxy.budgets import Allowed, Kind, Refused, Tier, Waits, Want
 from mcp_hub.proxy.pricing import Usage
+from mcp_hub.store import connection
 from mcp_hub.store import ledger as module
 from mcp_hub.store.database import FILE_NAME
 from mcp_hub.store.ledger import MOST, Ledger, Row, Served, ServedBy, Status
@@ -223,7 +224,7 @@ def test_two_that_recover_at_once_settle_each_reservation_once(path: Path) -> No
 def test_a_locked_database_is_an_error_and_reserves_nothing(
     path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_TIMEOUT", 0)
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT", 0)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("begin immediate")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -240,7 +241,7 @@ def test_a_thread_doesnt_wait_forever_for_its_turn(ledger: Ledger, path: Path, m
         answered.wait(PATIENCE)
         return Allowed()
 
-    monkeypatch.setattr(module, "BUSY_TIMEOUT", 0)
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT", 0)
     monkeypatch.setattr(module, "decide", decide)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(ledger.reserve, entry("a"), [], Want(dollars=1, tokens=1), NOON)

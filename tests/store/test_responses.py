@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from random import Random
-from shutil import copyfile
 
 import pytest
 from hypothesis import given, settings
@@ -19,31 +18,14 @@ from inline_snapshot import snapshot
 
 from mcp_hub.errors import CallerError
 from mcp_hub.proxy.responses import KeptAnswer, ResponseStore
+from mcp_hub.store import connection as connections
 from mcp_hub.store import responses as module
-from mcp_hub.store.database import FILE_NAME, database_file
+from mcp_hub.store.database import database_file
 from mcp_hub.store.responses import Responses, Stats, WrongPair
 from mcp_hub.store.vectors import Vectors
 from tests.store.answers import HOUR, NOON, ROOM, answer, keepers, numbered, tables_agree
 
 HOSTILE = 'it\'s "so"; drop table responses; -- \x00 \ud800 \U0001f600 %s'
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return database_file(tmp_path_factory.mktemp("fresh"))
-
-
-@pytest.fixture
-def path(fresh: Path, tmp_path: Path) -> Path:
-    return Path(copyfile(fresh, tmp_path / FILE_NAME))
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Responses]:
-    opened = Responses(path, ROOM, HOUR)
-    yield opened
-    opened.close()
-    tables_agree(path)
 
 
 def change(path: Path, sql: str, *values: object) -> None:
@@ -435,7 +417,7 @@ def test_all_entries_are_counted_together(store: Responses) -> None:
 def test_while_another_process_writes_answers_are_found_and_keeping_one_fails_whole(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.05)
     store = Responses(path, ROOM, HOUR)
     store.keep(answer("a"))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

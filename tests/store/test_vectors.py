@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from shutil import copyfile
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from mcp_hub.proxy.responses import VectorIndex
 from mcp_hub.store import vectors as module
-from mcp_hub.store.database import FILE_NAME, database_file
 from mcp_hub.store.responses import Responses
 from mcp_hub.store.vectors import Vectors
 from tests.store.answers import HOUR, NOON, ROOM, answer, tables_agree
@@ -23,24 +21,6 @@ from tests.store.answers import HOUR, NOON, ROOM, answer, tables_agree
 def towards(degrees: float) -> list[float]:
     """A vector in the plane, so that cosines are those of angles."""
     return [math.cos(math.radians(degrees)), math.sin(math.radians(degrees))]
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return database_file(tmp_path_factory.mktemp("fresh"))
-
-
-@pytest.fixture
-def path(fresh: Path, tmp_path: Path) -> Path:
-    return Path(copyfile(fresh, tmp_path / FILE_NAME))
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Responses]:
-    opened = Responses(path, ROOM, HOUR)
-    yield opened
-    opened.close()
-    tables_agree(path)
 
 
 @pytest.fixture
